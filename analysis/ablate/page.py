@@ -12,11 +12,21 @@ from analysis.chips.page import chip_section
 from analysis.sweep.page import base, failed_section
 from neuroep.errors import ConfigError
 
-PAIRING = (
-    "Every chip and every choice of samples comes once under each condition, so that differences are paired. "
-    "'Unpaired' is what their error would be with other chips for each condition. * marks means that differ from 0 by "
-    "their 95 % interval. Where an effect makes all that chips differ by, its own row has nothing to pair."
+COLUMNS = (
+    ("off", "Accuracy without the effect, minus the accuracy of the chip as it is [points]."),
+    (
+        "alone",
+        "Accuracy with this effect and no other, minus the accuracy without any effect [points]. For an effect within "
+        "another one, the latter acts in both.",
+    ),
+    ("±", "Standard error of the difference. Both sides use the same chips and samples, so that it is paired."),
+    (
+        "unpaired ±",
+        "The error if each side had chips of its own. Where one effect alone makes chips differ, nothing is paired.",
+    ),
+    ("*", "The 95 % interval of the difference does not hold 0."),
 )
+"""What the table of effects holds."""
 
 
 def ablation_page(result: Ablation) -> str:
@@ -37,7 +47,7 @@ def ablation_page(result: Ablation) -> str:
         pairs_section(result),
         *panels.sections(panels.measured(__package__, result)),
         failed_section(sweep),
-        "" if config is None else chip_section(config.chip, "The chip, where nothing is switched off"),
+        "" if config is None else chip_section(config.chip, "The chip with all effects"),
         settings.section(command(result), config, sweep.about.get("environment"), *_notes(result)),
     ]
     lead = f"An ablation of {numbers.plural(len(result.costs), 'effect')}: {numbers.plural(len(sweep.rows), 'trial')}."
@@ -47,14 +57,14 @@ def ablation_page(result: Ablation) -> str:
 def summary(result: Ablation) -> str:
     """Return what was asked, and both ends."""
     about, design = result.sweep.about, result.design
-    what = {"deploy": "weights learned once, programmed on every chip", "learn": "learning on every chip"}
-    samples = "all" if about["samples"] is None else f"at most {about['samples']:,d}, drawn by the seed"
-    until = f", until every standard error is {design['until']:g}" if design["until"] else ""
+    what = {"deploy": "the same weights are programmed on every chip", "learn": "every chip learns"}
+    samples = "all" if about["samples"] is None else f"at most {about['samples']:,d}, which the seed draws"
+    until = f", more until every standard error is at most {design['until']:g}" if design["until"] else ""
     rows = [
         ("source", about["source"]),
         ("mode", f"{about['mode']}: {what.get(about['mode'], '')}"),
         ("split", f"{about['split']}, samples: {samples}"),
-        ("chips", f"{numbers.plural(design['seeds'], 'seed')} of each condition{until}"),
+        ("chips", f"{numbers.plural(design['seeds'], 'seed')} for each condition{until}"),
         ("as it is", _with_error(result.as_it_is)),
         ("without any effect", _with_error(result.ideal)),
         ("not seen", ", ".join(result.unseen)),
@@ -79,11 +89,7 @@ def ranking(result: Ablation) -> str:
         )
         for cost in result.costs
     ]
-    note = (
-        "Points of accuracy. Off: without the effect, less the chip as it is. Alone: with it and no other, less the "
-        f"chip without any; of an effect within another one, less that one alone. {PAIRING}"
-    )
-    return html.section("What effects cost", html.table(heads, rows, words=(0, 8)), html.paragraph(note, "note"))
+    return html.section("What effects cost", html.table(heads, rows, words=(0, 8)), html.terms(COLUMNS))
 
 
 def pairs_section(result: Ablation) -> str:
@@ -95,8 +101,9 @@ def pairs_section(result: Ablation) -> str:
         for pair in result.pairs
     ]
     note = (
-        "Beyond: both off, less the sum of what either gains by itself. Above 0 they hide each other, below 0 they "
-        f"share what they cost. All pairs of the {result.design['pairs']} effects that gain most."
+        "Beyond the sum: the gain with both effects off, minus the sum of the gains with either off. Above 0, effects "
+        "hide each other; below 0, they share their cost. The table has all pairs of the "
+        f"{result.design['pairs']} effects whose removal gains most."
     )
     table = html.table(("effects", "both off", "±", "beyond the sum", "±", "chips"), rows)
     return html.section("Pairs that interact", table, html.paragraph(note, "note"))

@@ -28,8 +28,8 @@ def plot_effects(result: Ablation, ax: Axes | None = None) -> Axes:
     ax = style.axes(ax, 7.2, 1.4 + HEIGHT * max(len(costs), 2))
     places = np.arange(len(costs))[::-1]
     series = (
-        ("gained without it", [cost.without for cost in costs], 1, 0.17),
-        ("lost by it alone", [cost.only for cost in costs], -1, -0.17),
+        ("gained when it is off", [cost.without for cost in costs], 1, 0.17),
+        ("lost when it acts alone", [cost.only for cost in costs], -1, -0.17),
     )
     for number, (name, found, sign, shift) in enumerate(series):
         mean = np.array([100 * sign * each.mean for each in found])
@@ -37,9 +37,9 @@ def plot_effects(result: Ablation, ax: Axes | None = None) -> Axes:
         ax.barh(places + shift, mean, 0.3, xerr=error, color=style.colour(number), label=name, alpha=0.85,
                 error_kw={"elinewidth": 1.3, "capsize": 2.5, "ecolor": style.BLACK})  # fmt: skip
     ax.axvline(0, color=style.GREY, linewidth=0.9)
-    ax.plot([], [], color=style.BLACK, linewidth=1.3, label="standard error, paired")
+    ax.plot([], [], color=style.BLACK, linewidth=1.3, label="standard error of the paired difference")
     ax.set_yticks(places, [style.drawable(cost.effect) for cost in costs])
-    style.dress(ax, x="accuracy [points]", y="", title=_title(result, len(costs)))
+    style.dress(ax, x="difference of accuracy [points]", y="effect", title=_title(result, len(costs)))
     ax.grid(False, axis="y")
     style.legend(ax, loc="best")
     return ax
@@ -62,7 +62,8 @@ def plot_interactions(result: Ablation, ax: Axes | None = None) -> Axes:
     ax.axvline(0, color=style.GREY, linewidth=0.9)
     ax.set_yticks(places, [style.drawable(" x ".join(pair.effects), 48) for pair in pairs])
     ax.set_ylim(-0.6, max(len(pairs), 1) - 0.4)
-    style.dress(ax, x="both off, beyond the sum of either [points]", y="", title="Pairs of effects")
+    x = "gain with both off, beyond the sum of both gains [points]"
+    style.dress(ax, x=x, y="pair of effects", title="Pairs of effects")
     ax.grid(False, axis="y")
     style.legend(ax, loc="best")
     return ax
@@ -79,12 +80,18 @@ def _with_pairs(result: Ablation) -> list[Ablation]:
 
 def _about(result: Ablation) -> str:
     return (
-        f"Differences of accuracy, means over {numbers.plural(result.as_it_is.seeds, 'chip')}: what is gained without "
-        "an effect while all others stay, and what it takes away by itself. Errors are of paired differences."
+        f"Mean differences of accuracy over {numbers.plural(result.as_it_is.seeds, 'chip')}: the gain when one effect "
+        "is switched off and all others stay, and the loss when it is the only effect."
     )
 
 
-EFFECTS = Panel(SECTION, 20, _whole, [Picture(plot_effects, _about, "effects by what they cost", None)], beside=False)
+EFFECTS = Panel(
+    SECTION,
+    20,
+    _whole,
+    [Picture(plot_effects, _about, "bars of the accuracy that each effect costs", None)],
+    beside=False,
+)
 PAIRS = Panel(
     SECTION,
     21,
@@ -92,9 +99,9 @@ PAIRS = Panel(
     [
         Picture(
             plot_interactions,
-            "Right of 0 two effects hide each other: either alone spoils the result. Left of 0 they share what they "
-            "cost: without either one the other costs less.",
-            "pairs of effects",
+            "Right of 0, two effects hide each other: either one alone spoils the result. Left of 0, they share their "
+            "cost: without one of them, the other costs less.",
+            "gain of pairs of effects beyond the sum of both gains",
             None,
         )
     ],

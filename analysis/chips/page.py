@@ -24,13 +24,14 @@ MOMENTS: Mapping[str, str] = {
     "update": "at every update",
 }
 """When a field acts, in words."""
-IDEAL = "All other fields are those of an ideal chip: the effect they stand for is switched off."
+NO_CHIP = "There is no chip: the arithmetic is exact to its floating-point precision."
+IDEAL = "All other fields have the values of an ideal chip: the effects that they stand for are switched off."
 
 
 def chip_section(chip: Chip | None, title: str = "The chip") -> str:
     """Return the section of one chip, or that there was none."""
     if chip is None:
-        return html.section(title, html.paragraph("None: the arithmetic is exact up to its floating-point precision."))
+        return html.section(title, html.paragraph(NO_CHIP))
     return html.section(f"{title}: {pages.label(chip)}", *parts(chip))
 
 
@@ -50,7 +51,7 @@ def sources(chip: Chip) -> str:
     """Return citation, address and caveat, and that they are missing where they are."""
     shown = [f"<p>Source: {html.escape(chip.citation)}{_address(chip.url)}</p>"] if chip.citation else []
     if not chip.citation:
-        shown = [html.paragraph("No source is given with this chip.", "note")]
+        shown = [html.paragraph("This chip names no source.", "note")]
         shown += [f"<p>Address: {html.link(chip.url)}</p>"] if chip.url else []
     if chip.caveat:
         shown.append(html.paragraph(f"Caveat: {chip.caveat}", "warn"))
@@ -65,7 +66,7 @@ def parameters(chip: Chip) -> str:
     """Return the fields that differ from an ideal chip."""
     settings, found = chip.settings(), chip.differences()
     if not found:
-        return html.paragraph("Exact in every respect: no field differs from an ideal chip.")
+        return html.paragraph("The chip is ideal: no field differs from exact arithmetic.")
     rows = [_row(name, value, settings[name], pages.unit_of(name, chip)) for name, value in found.items()]
     heads = ("field", "value", "unit", "acts", "meaning")
     return html.table(heads, rows, words=(0, 1, 2, 3, 4)) + "\n" + html.paragraph(IDEAL, "note")

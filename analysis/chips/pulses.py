@@ -121,11 +121,11 @@ def plot_pulse_response(result: PulseResponse, ax: Axes | None = None, *, device
         for number, device in enumerate(chosen):
             name = "single devices" if number == 0 else None
             ax.plot(x, result.devices[:, device], color=style.BLUE, linewidth=0.9, alpha=0.8, label=name)
-    ax.plot(x, result.mean, color=style.BLACK, linewidth=2.0, label="nominal device")
+    ax.plot(x, result.mean, color=style.BLACK, linewidth=2.0, label="nominal device, without spread and noise")
     ax.axvline(turn, color=style.GREY, linestyle=":", linewidth=1.2)
     for place, name, side in ((0.02, "potentiation", "left"), (0.98, "depression", "right")):
         ax.text(place, 0.97, name, transform=ax.transAxes, ha=side, va="top", color=style.GREY, fontsize=style.TEXT)
-    style.dress(ax, x="pulses", y="weight [weight range]", title=style.drawable(result.name))
+    style.dress(ax, x="number of pulses", y="weight [share of the weight range]", title=style.drawable(result.name))
     style.legend(ax, loc="lower center")
     return ax
 
@@ -143,9 +143,8 @@ PULSES = Panel(
     [
         Picture(
             plot_pulse_response,
-            "Potentiation and depression: devices pulsed up from their lower bound, then down again. Black the nominal "
-            "device, without spread and noise, blue single devices with both. A response that bends, or that differs "
-            "between up and down, biases what is learned.",
+            "Devices get pulses up from their lower bound (potentiation), then pulses down (depression). A response "
+            "that bends, or that differs between up and down, biases what is learned.",
             lambda result: f"weight against pulses of chip {result.name}",
             (6.4, 3.8),
         )

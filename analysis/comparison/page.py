@@ -21,6 +21,16 @@ from neuroep.runs import config as configuration, directory as runs, limits
 
 MOST_DRAWN = 8
 """Most contestants in the picture of counters."""
+COLUMNS = (
+    ("test, training", "Accuracy on these splits, of one chip each."),
+    ("agrees", "Share of the test samples that get the same class as from the reference engine."),
+    ("steps", "Mean number of settle steps of a test sample."),
+    ("worst cosine", "Cosine of EP's gradient with the exact one, in the parameter where it is lowest."),
+    ("times, MiB", "Time and memory of the simulation, compiling included; they say nothing of a chip."),
+    ("no train time", "The weights were taken over. In mode deploy, only the chip of the run keeps its devices."),
+)
+"""What the table of contestants holds."""
+BY_PART = "bars of energy, by part of the chip"
 Counted = Mapping[str, Mapping[str, float]]
 """By contestant and counter."""
 
@@ -34,30 +44,23 @@ def comparison_page(result: Comparison) -> str:
         chips_section(result.chips),
         settings.section(_command(result), saved, _environment(result), *_notes(result)),
     ]
-    learns = "every chip learns on from the run's weights" if result.asked["run"] else "every chip learns from scratch"
-    what = {"deploy": "the same weights programmed on chips", "learn": learns}[result.mode]
+    start = "the weights of the run" if result.asked["run"] else "its initial weights"
+    learns = f"every chip learns from {start}"
+    what = {"deploy": "the same weights are programmed on chips", "learn": learns}[result.mode]
     lead = f"{config.network.kind} network on '{config.data.name}', {what}, seed {config.training.seed}."
     return html.document(f"Comparison {result.out.resolve().name}", lead, sections)
 
 
 def summary(result: Comparison) -> str:
     """Return the table of contestants."""
-    heads = ("", "test", "training", "agrees", "steps", "worst cosine", "train time", "predict time", "MiB")
+    heads = ("name", "test", "training", "agrees", "steps", "worst cosine", "train time", "predict time", "MiB")
     rows = [_row(found) for found in result.contestants]
     if result.baseline is not None:
         rows.append((result.baseline.name, numbers.share(result.baseline.accuracy), *[numbers.NONE] * (len(heads) - 2)))
-    note = (
-        "Test, training: accuracy. Agrees: share of test samples with the reference's class. Steps: mean settle steps "
-        "of a test sample. One chip each. Worst cosine: of EP's gradient with the exact one, in the parameter where it "
-        "is lowest. Deployed, the chip that the run was trained on keeps its devices; any other is programmed anew. "
-        "Times, with compiling, and memory are of the simulation, not of a chip; no training time: the weights were "
-        "taken over."
-    )
     told = [f"{found.name}: {line}" for found in result.contestants for line in limits.lines(found.limits)]
-    if result.baseline is not None:
-        note += f" {result.baseline.name.capitalize()}: {result.baseline.about}."
-    warned = [html.paragraph(line, "warn") for line in told]
-    return html.section("In short", html.table(heads, rows), html.paragraph(note, "note"), *warned)
+    baseline = [] if result.baseline is None else [(result.baseline.name, f"{result.baseline.about}.".capitalize())]
+    shown = html.table(heads, rows), html.terms([*COLUMNS, *baseline])
+    return html.section("In short", *shown, html.points(told, "warn"))
 
 
 def _row(found: Contestant) -> tuple[str, ...]:
@@ -84,21 +87,21 @@ def _gradients(results: Sequence[Comparison]) -> str:
     parameters = [row.parameter for row in result.contestants[0].gradient]
     shown = []
     for title, attribute in (
-        ("Cosine with the exact gradient, for the weights as conducted", "cosine"),
-        ("Its standard deviation over draws of the read noise", "spread"),
+        ("Cosine with the exact gradient for the weights that the arrays conduct", "cosine"),
+        ("Standard deviation of this cosine over draws of the read noise", "spread"),
         ("Relative error of the same gradients", "relative_error"),
-        ("Cosine with the exact gradient, for the weights as programmed", "nominal"),
-        ("Cosine of EP in exact arithmetic, for the weights as conducted", "exact_phases"),
-        ("Cosine of what both phases share, without what differs between them", "common"),
-        ("Relative error of that: learned around", "common_error"),
-        ("What differs between the phases over the exact gradient: in every update", "differing_error"),
+        ("Cosine with the exact gradient for the weights that were programmed", "nominal"),
+        ("Cosine of EP in exact arithmetic for the weights that the arrays conduct", "exact_phases"),
+        ("Cosine without the difference between the phases: the errors that both phases share", "common"),
+        ("Relative error that both phases share: learning compensates it", "common_error"),
+        ("Difference between the phases, relative to the exact gradient: it enters every update", "differing_error"),
     ):
         rows = []
         for found in result.contestants:
             values = {row.parameter: getattr(row, attribute) for row in found.gradient}
             rows.append((found.name, *(numbers.number(values.get(name), ".4f") for name in parameters)))
-        shown += [html.subtitle(title), html.table(("", *parameters), rows)]
-    note = "No number stands where a gradient is zero. All have the same weights: only the arithmetic differs."
+        shown += [html.subtitle(title), html.table(("name", *parameters), rows)]
+    note = "Where a gradient is zero, there is no number. All have the same weights; only the arithmetic differs."
     return "\n".join([*shown, html.paragraph(note, "note")])
 
 
@@ -123,10 +126,10 @@ def _table(results: Sequence[Counted]) -> str:
 
 GRADIENTS = Panel("Gradients", 20, _whole, below=_gradients)
 COUNTERS = Panel(
-    "What an inference takes",
+    "Cost of an inference",
     30,
     _counted,
-    [Picture(_bars, "Counted per test sample, on a logarithmic scale.", "counters per inference", None, _wide)],
+    [Picture(_bars, "Operations per test sample, on a logarithmic scale.", "counters per inference", None, _wide)],
     below=_table,
     beside=False,
 )
@@ -140,11 +143,11 @@ def _bills(result: Comparison) -> list[Bills]:
 
 
 BILLS = Panel(
-    "What an inference takes",
+    "Cost of an inference",
     31,
     _bills,
-    [Picture(lambda result, ax: bills.plot_bills(result, ax), "Energy by part of the chip.", "energy by part", None)],
-    title="On the chips: a test sample, and an update of a batch",
+    [Picture(lambda result, ax: bills.plot_bills(result, ax), "Energy of each part of the chip.", BY_PART, None)],
+    title="A test sample, and the update of a batch",
     below=lambda results: "\n".join(f"{bills.table(result)}\n{bills.sources(result)}" for result in results),
     beside=False,
 )

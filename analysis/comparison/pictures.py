@@ -51,7 +51,7 @@ def plot_accuracy_bars(result: Comparison, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     ax.set_xlim(0, 100)
-    return style.dress(ax, x="accuracy, test (bar) and training (mark) [%]", y="", title="Accuracy")
+    return style.dress(ax, x="accuracy, test (bar) and training (mark) [%]", y="engine or chip", title="Accuracy")
 
 
 def plot_divergence(result: Comparison, ax: Axes | None = None) -> Axes:
@@ -67,8 +67,9 @@ def plot_divergence(result: Comparison, ax: Axes | None = None) -> Axes:
         ax.semilogy(steps, np.maximum(worst, FLOOR), marker=marker, color=colours[found.name], label=found.name)
     style.whole_steps(ax)
     style.dress(
-        ax, x="sweep of the free phase", y="relative distance, worst layer [1]", title="States beside the reference's"
-    )
+        ax, x="sweep of the free phase", y="relative distance in the worst layer [1]",
+        title="Distance to the states of the reference",
+    )  # fmt: skip
     style.legend(ax)
     return ax
 
@@ -105,8 +106,8 @@ def plot_gradients(result: Comparison, ax: Axes | None = None) -> Axes:
     ax.set_xticks(range(len(parameters)), parameters, rotation=20, ha="right")
     ax.axhline(0, color=style.GREY, linewidth=0.8)
     ax.set_ylim(max(min(0, *ax.get_ylim()), -1.05), 1.05)
-    title = "EP's gradient: conducted (bar, std) and programmed weights (dash)"
-    return style.dress(ax, x="", y="cosine with the exact gradient [1]", title=title)
+    title = "Gradient of EP: weights as conducted (bar) and as programmed (dash)"
+    return style.dress(ax, x="parameter", y="cosine with the exact gradient [1]", title=title)
 
 
 def plot_phases(result: Comparison, ax: Axes | None = None) -> Axes:
@@ -136,8 +137,8 @@ def plot_phases(result: Comparison, ax: Axes | None = None) -> Axes:
     ax.set_xticks(range(len(parameters)), parameters, rotation=20, ha="right")
     ax.axhline(0, color=style.GREY, linewidth=0.8)
     ax.set_ylim(max(min(0, *ax.get_ylim()), -1.05), 1.08)
-    title = "exact phases (circle), shared (diamond), as it is (dot)"
-    style.dress(ax, x="", y="cosine with the exact gradient [1]", title=title)
+    title = "Exact arithmetic (circle), shared errors (diamond), chip (dot)"
+    style.dress(ax, x="parameter", y="cosine with the exact gradient [1]", title=title)
     style.legend(ax)
     return ax
 
@@ -171,35 +172,32 @@ PICTURES = Panel(
     _named_for_legends,
     (
         Picture(
-            plot_accuracy_bars, "Test accuracy (bars, with numbers) and training accuracy (black marks).", size=_size
+            plot_accuracy_bars, "Test accuracy (bars with numbers) and training accuracy (black marks).", size=_size
         ),
         Picture(
             plot_divergence,
-            "How far the states are from those of the reference after each sweep of the free phase, relative, in the "
-            "layer where it is worst. All have the same weights.",
+            "Relative distance of the states to those of the reference after each sweep of the free phase, in the "
+            "layer with the largest distance. All have the same weights.",
             size=_size,
             look=_legend_outside,
         ),
         Picture(
             plot_energies,
-            "Mean free energy after each sweep: it should fall. A chip's is that of the weights it conducts.",
+            "Mean free energy after each sweep. It should fall. On a chip it is the energy for the conducted weights.",
             size=_size,
             look=_legend_outside,
         ),
         Picture(
             plot_gradients,
-            "Cosine of EP's gradient over 32 test samples with the exact one, by parameter; one chip each, mean and "
-            "standard deviation over 8 draws of its read noise. Bars: for the weights as the arrays conduct them; "
-            "dashes: for those programmed. Around 0 a single measurement says nothing of where to go.",
+            "Cosine of EP's gradient with the exact one, over 32 test samples. Thin lines are the standard deviation "
+            "over 8 draws of the read noise. A cosine around 0 means that a single measurement gives no direction.",
             size=_size,
             look=_legend_outside,
         ),
         Picture(
             plot_phases,
-            "The same cosines on the chips, parted. Circles: EP in exact arithmetic with the weights as the arrays "
-            "conduct them. Diamonds: the chip without what differs between its phases, which a measurement without a "
-            "nudge finds; down to here it is the same in both phases and learned around. Dots: the chip as it is; the "
-            "thick line is what differs between the phases, and keeps a chip from learning.",
+            "From circle to diamond (dotted), errors are the same in both phases, and learning compensates them. From "
+            "diamond to dot (thick), errors differ between the phases. They keep a chip from learning.",
             size=_size,
             look=_legend_outside,
         ),

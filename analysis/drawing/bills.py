@@ -52,7 +52,7 @@ def plot_bills(result: Bills, ax: Axes | None = None, *, title: str = "") -> Axe
     ax.set_yticks(range(len(drawn)), [style.drawable(name, 32) for name in drawn])
     ax.invert_yaxis()
     ax.grid(False, axis="y")
-    style.dress(ax, x="energy [J], parts as shares of a bar", y="", title=title or "what it takes")
+    style.dress(ax, x="energy [J], parts as shares of a bar", y="bill", title=title or "energy by part")
     if parts:
         style.legend(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
     else:
@@ -63,7 +63,7 @@ def plot_bills(result: Bills, ax: Axes | None = None, *, title: str = "") -> Axe
 def table(result: Bills) -> str:
     """Return bills as a table, a line for each: energy, latency, area, parts, and below what is left out."""
     parts = [part for part in PARTS if any(bill["by_part"].get(part) for bill in result.values())]
-    heads = ("", "energy", "latency", "area", *parts)
+    heads = ("bill", "energy", "latency", "area", *parts)
     rows = [(name, *_row(bill, parts)) for name, bill in result.items()]
     left = [f"{name} leaves out: {', '.join(bill['leaves_out'])}." for name, bill in result.items()]
     return "\n".join([html.table(heads, rows), *(html.paragraph(line, "note") for line in left)])
@@ -72,7 +72,7 @@ def table(result: Bills) -> str:
 def sources(result: Bills) -> str:
     """Return where the constants come from."""
     lines = dict.fromkeys(line for bill in result.values() for line in bill["components"])
-    return html.paragraph(f"Constants: {'; '.join(lines)}.", "note") if lines else ""
+    return html.details("Sources of the constants", html.points(list(lines))) if lines else ""
 
 
 def _row(bill: Entries, parts: Sequence[str]) -> list[str]:

@@ -17,12 +17,12 @@ NAMES: Mapping[str, str] = {
     "settle_steps": "settle steps",
     "dac": "DAC conversions",
     "adc": "ADC conversions",
-    "adc_transposed": "of them transposed",
-    "dac_at_stop": "DAC at the stop",
-    "adc_forward_at_stop": "ADC at the stop, forward",
-    "adc_transposed_at_stop": "ADC at the stop, transposed",
+    "adc_transposed": "ADC conversions, transposed",
+    "dac_at_stop": "DAC conversions at full scale",
+    "adc_forward_at_stop": "ADC at full scale, forward",
+    "adc_transposed_at_stop": "ADC at full scale, transposed",
     "state_conversions": "state conversions",
-    "state_conversions_at_stop": "state conversions at the stop",
+    "state_conversions_at_stop": "state conversions at full scale",
     "reads": "device reads",
     "writes": "device writes",
     "pulses": "pulses",
@@ -134,7 +134,7 @@ def plot_counters(
     _limits(ax, result)
     ax.set_yticks(range(len(names)), [NAMES.get(name, name.replace("_", " ")) for name in names])
     ax.invert_yaxis()
-    style.dress(ax, x=f"count per {per} [1]", y="counter", title=title or f"what one {per} takes")
+    style.dress(ax, x=f"count per {per} [1]", y="operation", title=title or f"operations of one {per}")
     ax.grid(False, axis="y")
     if not names:
         ax.text(0.5, 0.5, "nothing counted", transform=ax.transAxes, ha="center", va="center", color=style.GREY)
@@ -153,6 +153,6 @@ def _limits(ax: Axes, result: Mapping[str, Counters]) -> None:
 def table(result: Mapping[str, Counters]) -> str:
     """Return counters of several chips as a table, a line for each; what is zero for all is left out."""
     names = ordered({name: None for counted in result.values() for name, number in counted.items() if number > 0})
-    heads = ("", *(NAMES.get(name, name) for name in names))
+    heads = ("name", *(NAMES.get(name, name) for name in names))
     rows = [(chip, *(numbers.count(counted.get(name)) for name in names)) for chip, counted in result.items()]
     return html.table(heads, rows)

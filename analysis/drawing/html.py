@@ -51,6 +51,13 @@ tr.best td { background: #eaf4fb; }
 figure { margin: .8rem 0; max-width: 100%; }
 figure img { display: block; max-width: 100%; height: auto; }
 figcaption { color: #454d56; font-size: .9rem; max-width: 46rem; width: 0; min-width: 100%; }
+dl { color: #454d56; font-size: .92rem; margin: .6rem 0; max-width: 52rem; }
+dl div { display: grid; grid-template-columns: minmax(6rem, 11rem) 1fr; gap: 0 1rem; padding: .12rem 0; }
+dt { font-weight: 600; overflow-wrap: anywhere; }
+dd { margin: 0; overflow-wrap: anywhere; }
+ul { margin: .5rem 0; padding-left: 1.3rem; max-width: 46rem; }
+ul.warn { padding-left: 2rem; }
+li { overflow-wrap: anywhere; }
 pre { background: #f5f7f9; border: 1px solid #e1e6ea; padding: .7rem .9rem; overflow-x: auto; font-size: .85rem;
   white-space: pre-wrap; overflow-wrap: anywhere;
   line-height: 1.4; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
@@ -160,6 +167,18 @@ def _row(cells: str, best: bool) -> str:
 def _table(head: str, lines: Sequence[str]) -> str:
     body = "\n".join(lines)
     return f'<div class="box" tabindex="0"><table>\n{head}<tbody>\n{body}\n</tbody></table></div>'
+
+
+def terms(rows: Sequence[tuple[str, str]]) -> str:
+    """Return what words of a table or a picture mean, each with a sentence."""
+    lines = [f"<div><dt>{escape(name)}</dt><dd>{escape(meaning)}</dd></div>" for name, meaning in rows]
+    return "\n".join(["<dl>", *lines, "</dl>"]) if lines else ""
+
+
+def points(lines: Sequence[str], kind: str = "") -> str:
+    """Return a list of sentences; ``kind`` as of :func:`paragraph`."""
+    named = f' class="{kind}"' if kind else ""
+    return "\n".join([f"<ul{named}>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"]) if lines else ""
 
 
 def code(text: str) -> str:

@@ -37,7 +37,8 @@ def gradcheck_page(folder: Path) -> str:
         steps_section(found),
         settings.section(_command(folder, about), configuration.parse(about["settings"]), about["environment"]),
     ]
-    lead = f"A gradient check of {about['weights']}: EP against back-propagation through time and the exact gradient."
+    lead = f"A gradient check of {about['weights']}. It compares EP with back-propagation through time (BPTT) and with "
+    lead += "the exact gradient."
     return html.document(f"Gradient check {folder.resolve().name}", lead, sections)
 
 
@@ -60,19 +61,19 @@ def summary(found: Entries) -> str:
         (row["parameter"], numbers.number(row["cosine"], ".5f"), _error(row["error"])) for row in found["configured"]
     ]
     silent = [row["parameter"] for row in found["configured"] if math.isnan(row["error"])]
-    dead = f"No gradient at all in {numbers.listing(silent)}: {CLIPPED}."
+    dead = f"There is no gradient in {numbers.listing(silent)}: {CLIPPED}."
     saturated = numbers.share(about["saturated_outputs"])
     measured = [
         ("estimator", f"{used['estimator']}, beta {used['beta']:g}"),
         ("settling", f"{used['order']}, {used['free_steps']} free and {used['nudged_steps']} nudged steps"),
         ("engine", f"{used['engine']}, {used['dtype']}"),
-        ("samples", f"{about['samples']}, of the training split"),
+        ("samples", f"{about['samples']} of the training split"),
         ("exact", f"float64, reference engine, {about['free_steps']} sweeps, residual {about['residual']:.1e}"),
-        ("outputs", f"{numbers.share(about['dead_outputs'])} dead, {saturated} saturated"),
+        ("outputs", f"{numbers.share(about['dead_outputs'])} are dead, {saturated} are saturated"),
     ]
     return html.section(
         "In short",
-        html.paragraph("The gradient that training uses with these settings, against the exact one:"),
+        html.paragraph("The table compares the gradient that training uses with the exact one."),
         html.table(("parameter", "cosine", "relative error"), rows),
         html.paragraph(dead, "warn") if silent else "",
         *(html.paragraph(f"{remark}.", "warn") for remark in used.get("remarks", ())),
@@ -88,7 +89,7 @@ def picture(folder: Path, sheet: Sheet) -> str:
     except OSError:
         png = b""
     if not png.startswith(SIGNATURE):
-        return html.section(sheet.title, html.paragraph(f"{sheet.file} is not there.", "note"))
+        return html.section(sheet.title, html.paragraph(f"The file {sheet.file} is missing.", "note"))
     return html.section(sheet.title, html.image(png, sheet.caption))
 
 
@@ -102,7 +103,8 @@ def errors_section(found: Entries) -> str:
         for case in cases
     ]
     heads = ("parameter", "estimator", *(f"beta {beta:g}" for beta in betas), "exponent")
-    note = "Exponent: of the fall with beta, 2 for the centred estimator, 1 for the one-sided ones, N for N points."
+    note = "The error is proportional to beta to the power of the exponent. Theory says 2 for the centred estimator, "
+    note += "1 for the one-sided ones, and N for N points."
     note += f" {KINKS[0].upper()}{KINKS[1:]}." if found["about"]["potential"] == HardSigmoid.name else ""
     shown = html.table(heads, rows, words=(0, 1))
     return html.section("Relative error of converged EP", shown, html.paragraph(note, "note"))
@@ -122,7 +124,7 @@ def steps_section(found: Entries) -> str:
     ]  # fmt: skip
     heads: Sequence[str] = ("synapse", "estimator", "beta", "cosine", "relative error")
     steps = numbers.plural(found["about"]["steps"], "synchronous step")
-    return html.section(f"EP against BPTT over {steps}", html.table(heads, rows, words=(0, 1)))
+    return html.section(f"EP and BPTT over {steps}", html.table(heads, rows, words=(0, 1)))
 
 
 def _error(value: object) -> str:

@@ -49,12 +49,12 @@ def plot_gdu(result: GDU, ax: Axes | None = None, *, synapse: str | None = None)
             scale = np.abs(curve.bptt[:, 0]).max() or 1.0
             _pair(ax, curve.ep[:, 0] / scale, curve.bptt[:, 0] / scale, number, name)
         title = "EP (marks) follows BPTT (lines)"
-        style.dress(ax, x="settle step", y="update of a weight [of its largest]", title=title)
+        style.dress(ax, x="settle step", y="update of a weight [share of its largest]", title=title)
     else:
         curve = result.curves[synapse]
         for number, (post, pre) in enumerate(curve.places):
             _pair(ax, curve.ep[:, number], curve.bptt[:, number], number, f"w[{post}, {pre}]")
-        style.dress(ax, x="settle step", y="update -dL/dw of the step", title=synapse)
+        style.dress(ax, x="settle step", y="update -dL/dw of the step [1]", title=synapse)
         ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2), useMathText=True)
     _until(ax, result)
     style.legend(ax)
@@ -100,7 +100,7 @@ def plot_gdu_error(result: Sequence[GDU], ax: Axes | None = None) -> Axes:
     ax.set_ylim(bottom=max(ax.get_ylim()[0], 1e-12))
     _until(ax, result[0])
     betas = " (solid), ".join(f"{gdu.beta:g}" for gdu in result) + (" (dashed)" if len(result) > 1 else "")
-    style.dress(ax, x="settle step", y="error [of the largest update]", title=rf"whole matrices, $\beta$ {betas}")
+    style.dress(ax, x="settle step", y="error [share of the largest update]", title=rf"whole matrices, $\beta$ {betas}")
     style.legend(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return ax
 
@@ -132,7 +132,8 @@ def plot_gradient_error(result: Sequence[Agreement], ax: Axes | None = None, *, 
             guided.add(order)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    style.dress(ax, x=r"nudge $\beta$", y="relative error of the gradient", title=parameter or "worst parameter")
+    title = parameter or "worst parameter"
+    style.dress(ax, x=r"nudge $\beta$ [1]", y="relative error of the gradient [1]", title=title)
     style.legend(ax)
     return ax
 
@@ -212,16 +213,17 @@ GDU_SHEET = Sheet(
     "gdu.png",
     10,
     "Step by step",
-    "Above, what each step adds to the gradient of some weights: EP marks, back-propagation through time "
-    "lines. Below, how far they are apart in whole matrices; it shrinks with the nudge.",
+    "What each settle step adds to the gradient of some weights: by EP (marks) and by back-propagation through time "
+    "(lines). The last picture shows their distance in whole matrices. It shrinks with the nudge.",
     lambda _, curves: gdu_sheet(curves),
 )
 ERROR_SHEET = Sheet(
     "gradient_error.png",
     20,
     "Error by nudge",
-    "Relative error of converged EP against the nudge: the centred estimator's falls with its square, "
-    "the one-sided ones' with itself, that of N points with its power N, until rounding takes over.",
+    "Relative error of converged EP by the size of the nudge. The error of the centred estimator falls with its "
+    "square, that of the one-sided ones in proportion to it, and that of N points with its power N. In the end "
+    "rounding dominates.",
     lambda rows, _: error_sheet(rows),
 )
 

@@ -10,8 +10,9 @@ from analysis.sweep.page import base, failed_section, means_section
 from neuroep.errors import ConfigError
 
 ABOUT = (
-    "'Meets it' and 'misses it' are verdicts with the confidence above: the mean is farther from the target than its "
-    "standard error times Student's quantile, one-sided, shared out over the looks. What is open goes by its mean."
+    "'Meets it' and 'misses it' hold with the confidence above: the distance of the mean to the target exceeds its "
+    "standard error times Student's one-sided quantile. The quantile allows for all looks. Open points count by their "
+    "mean."
 )
 
 
@@ -33,17 +34,17 @@ def requirement_page(result: Requirement) -> str:
         *panels.sections(panels.measured(__package__, result)),
         means_section(sweep),
         failed_section(sweep),
-        "" if config is None else chip_section(config.chip, "The chip, where nothing is varied"),
+        "" if config is None else chip_section(config.chip, "The chip before fields are varied"),
         settings.section(command(result), config, sweep.about.get("environment")),
     ]
-    lead = f"What {numbers.listing(result.fields)} must be: {numbers.plural(len(sweep.rows), 'trial')}."
+    lead = f"Which values {numbers.listing(result.fields)} needs: {numbers.plural(len(sweep.rows), 'trial')}."
     return html.document(f"Requirement {sweep.out.resolve().name}", lead, sections)
 
 
 def summary(result: Requirement) -> str:
     """Return what was found, and what was asked."""
     about, design = result.sweep.about, result.design
-    samples = "all" if about["samples"] is None else f"at most {about['samples']:,d}, drawn by the seed"
+    samples = "all" if about["samples"] is None else f"at most {about['samples']:,d}, which the seed draws"
     looks = ", ".join(map(str, result.judge.looks)) if design["against"] is None else str(design["seeds"])
     rows = [
         ("source", about["source"]),

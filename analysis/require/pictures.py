@@ -56,7 +56,7 @@ def plot_requirement(result: Requirement, ax: Axes | None = None) -> Axes:
         ax.axhline(target, color=style.BLACK, linestyle="--", linewidth=1.2, label=f"target {target:g} %")
     run = sum(len(seeds) for seeds in result.accuracies.values())
     style.dress(ax, x=label(result.fields[0]), y=label(result.fields[1]) if several else "accuracy [%]",
-                title=f"Where {target:g} % is met: {run} trials")  # fmt: skip
+                title=f"Points that meet {target:g} %: {run} trials")  # fmt: skip
     style.legend(ax)
     return ax
 
@@ -102,7 +102,7 @@ def plot_front(result: Requirement, ax: Axes | None = None) -> Axes:
             color=style.colour(0), label="front")  # fmt: skip
     left = [price for place, price in result.prices.items() if place not in result.means]
     low = min((100 * result.means[p] for p in run), default=0.0) - 2
-    ax.plot(left, [low] * len(left), "|", color=style.GREY, label=f"priced alone ({len(left)})")
+    ax.plot(left, [low] * len(left), "|", color=style.GREY, label=f"only priced ({len(left)})")
     for one in front:
         name = ", ".join(map(shown, one.values))
         ax.annotate(style.drawable(name, 40), (one.price, 100 * one.accuracy), (4, -11), textcoords="offset points",
@@ -130,7 +130,7 @@ VERDICTS = Panel(
     SECTION,
     5,
     _judged,
-    [Picture(plot_requirement, "Points that were run, with their verdicts.", "verdicts about points", None)],
+    [Picture(plot_requirement, "Points that were run, with their verdicts.", "points by verdict", None)],
     beside=False,
 )
 FRONT = Panel(
@@ -140,8 +140,8 @@ FRONT = Panel(
     [
         Picture(
             plot_front,
-            "Accuracy, means over the chips, against the price of a classification. Ticks at the bottom are points "
-            "that were priced and cannot be on the front.",
+            "Mean accuracy over the chips, by the price of a classification. Ticks at the bottom are points that were "
+            "priced but not run, since they cannot be on the front.",
             "front of accuracy against a price",
             None,
         )

@@ -45,7 +45,7 @@ def plot_conductance_trajectories(result: Learning, ax: Axes | None = None) -> A
     devices += f", highest of {result.slices} slices" if result.slices > 1 else ""
     devices += f", first of {result.crossbars} crossbars" if result.crossbars > 1 else ""
     y = "weight [1]" if result.conductances is None else f"conductance, {devices} [uS]"
-    style.dress(ax, x="update", y=y, title=f"{result.synapse} while it learns")
+    style.dress(ax, x="number of the update", y=y, title=f"{result.synapse} while it learns")
     style.legend(
         ax, title="output \u2190 input", title_fontsize=style.TEXT - 1, loc="center left", bbox_to_anchor=(1, 0.5)
     )
@@ -114,20 +114,20 @@ def _few_ticks(ax: Axes, result: Learning) -> None:
 
 def _half(result: Learning) -> str:
     half, many = numbers.share(concentration(result.moved)), numbers.plural(result.updates, "update")
-    return f"How far each weight that learning holds moves in {many}; half of it is in {half} of the synapses."
+    return f"Movement of each weight in {many}. Half of all movement is in {half} of the synapses."
 
 
 def _course(result: Learning) -> str:
-    seen = "Some synapses, from the one that moves most to the median."
+    seen = "Some synapses, from the one that moves most to the median one."
     if result.conductances is not None:
-        seen += " A device at a bound stays there, while what is learned may go on."
+        seen += " A device at a bound cannot move further."
     return seen
 
 
 def _copy(results: Sequence[Learning]) -> str:
     many = numbers.plural(results[0].updates, "update")
     about = (
-        f"{many[0].upper()}{many[1:]} more, with the rates of the last epoch, on a copy of the network: of synapse "
+        f"A copy of the network learned for {many} more with the rates of the last epoch. The pictures show synapse "
         f"'{results[0].synapse}', whose weights move most for their size."
     )
     return html.paragraph(about, "note")

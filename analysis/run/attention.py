@@ -228,9 +228,9 @@ def _about(results: Sequence[AttentionMap]) -> str:
         return ""
     one = results[0]
     about = (
-        f"Sample {one.sample} of split '{one.split}': '{one.label}', predicted '{one.predicted}'. Each row is a "
-        f"{one.token} that asks, each column one it attends to; at the end the effective number of keys, 1 for a "
-        "single one."
+        f"Sample {one.sample} of split '{one.split}' is '{one.label}', and is predicted as '{one.predicted}'. Each "
+        f"row is a {one.token} that asks, and each column is one that it attends to. At the end of a row stands the "
+        "effective number of keys, which is 1 if the row attends to a single one."
     )
     return html.paragraph(about, "note")
 

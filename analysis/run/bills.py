@@ -98,7 +98,7 @@ def plot_settle_time(result: SettleTimes, ax: Axes | None = None) -> Axes:
                     fontsize=style.TEXT - 2)  # fmt: skip
     ax.set_xscale("log")
     ax.margins(y=0.12)
-    return style.dress(ax, x="latency [us]", y="accuracy [%]", title="Accuracy as it settles, sweeps at the marks")
+    return style.dress(ax, x="latency [us]", y="accuracy [%]", title="Accuracy by settle time (sweeps at the marks)")
 
 
 def _bars(result: Bills, ax: Axes | None) -> Axes:
@@ -110,14 +110,14 @@ def _below(results: Sequence[Bills]) -> str:
 
 
 def _about(result: SettleTimes) -> str:
-    return f"{result.samples} samples, read after so many sweeps as the marks say; the latency is that of the chip."
+    return f"{result.samples} samples, read after the number of sweeps at each mark. The latency is that of the chip."
 
 
 BILLS = Panel(
-    "What it takes",
+    "Cost",
     21,
     measure,
-    [Picture(_bars, "Energy of a classification, and of an update of a whole batch, by part.", "energy by part", None)],
+    [Picture(_bars, "Energy of a classification, and of the update of a batch.", "energy by part of the chip", None)],
     title="On the chip",
     below=_below,
     beside=False,
@@ -125,7 +125,7 @@ BILLS = Panel(
     learns=True,
 )
 SETTLE_TIME = Panel(
-    "What it takes",
+    "Cost",
     22,
     _settles,
     [Picture(plot_settle_time, _about, "accuracy against settle time")],

@@ -35,14 +35,15 @@ def plot_coherence(result: Metrics, ax: Axes | None = None) -> Axes:
         If no epoch tells of pulses.
     """
     ax = _drawn(result, ax, _forgotten)
-    return style.dress(ax, x="forgotten in one update [%]", y="training accuracy [%]", title="asymmetry and accuracy")
+    title = "Asymmetry and accuracy"
+    return style.dress(ax, x="share forgotten in one update [%]", y="training accuracy [%]", title=title)
 
 
 def plot_signal_to_noise(result: Metrics, ax: Axes | None = None) -> Axes:
     """Draw the accuracy of every epoch against the signal-to-noise of an update of each array; errors likewise."""
     ax = _drawn(result, ax, _signal)
-    title = "signal-to-noise and accuracy"
-    return style.dress(ax, x="signal-to-noise of one update [1]", y="training accuracy [%]", title=title)
+    title = "Signal-to-noise and accuracy"
+    return style.dress(ax, x="signal-to-noise ratio of one update [1]", y="training accuracy [%]", title=title)
 
 
 def _drawn(result: Metrics, ax: Axes | None, of: Callable[[Told], float]) -> Axes:
@@ -96,8 +97,9 @@ def _table(results: Sequence[Metrics]) -> str:
         (name, *(numbers.number(found[key], ".3g") for key in ("kappa", "pulses", "forgets", "needs")))
         for name, found in results[0][-1]["coherence"].items()
     ]
-    heads = ("array", "kappa", "pulses per device and update", "forgets in updates", "needs pulses")
-    note = "Last epoch. kappa: all pulses over the net change; needs: for a signal-to-noise of one."
+    heads = ("array", "kappa", "pulses per device and update", "forgets within [updates]", "needs pulses")
+    note = "The table is of the last epoch. kappa: all pulses divided by their net change. Needs: pulses for a "
+    note += "signal-to-noise ratio of 1."
     return "\n".join([html.table(heads, rows), html.paragraph(note, "note")])
 
 
@@ -106,8 +108,12 @@ COHERENCE = Panel(
     16,
     _measure,
     (
-        Picture(plot_coherence, "Accuracy by epoch, the last one filled, against what a device forgets in an update."),
-        Picture(plot_signal_to_noise, "The same against the signal-to-noise of an update's pulses."),
+        Picture(
+            plot_coherence,
+            "Accuracy of each epoch, by the share of its state that a device forgets in one update. The last epoch is "
+            "filled.",
+        ),
+        Picture(plot_signal_to_noise, "Accuracy of each epoch, by the signal-to-noise ratio of an update's pulses."),
     ),
     title="Pulses that cancel",
     below=_table,

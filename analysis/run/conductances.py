@@ -24,8 +24,8 @@ from neuroep.runs.directory import Run
 LARGEST = 4_000_000
 """Most parameters that are put on a chip again."""
 ABOUT = (
-    "Share of the devices by conductance, drift included, on a logarithmic scale: filled as the checkpoint left "
-    "them, outlined as they were before learning. Devices at the ends of their range cannot go further."
+    "Share of the devices by conductance, drift included, on a logarithmic scale: after learning (filled) and before "
+    "(outline). Devices at the ends of their range cannot move further."
 )
 
 

@@ -34,11 +34,11 @@ def costs(metrics: Metrics) -> list[Counting]:
     if not metrics:
         return []
     last = metrics[-1]
-    about = "Counted per weight update over all its samples, free and nudged phases, in the last epoch."
+    about = "Operations per weight update in the last epoch, over all its samples and phases."
     stops = counters.at_stop(last.get("counters", {}))
     found = [Counting("update", counters.per_update(metrics), about, stops)]
     found += [
-        Counting("inference", counters.per_inference(split), f"Counted per sample of split '{name}'.", {})
+        Counting("inference", counters.per_inference(split), f"Operations per sample of split '{name}'.", {})
         for name, split in last["evaluate"].items()
     ]
     return [cost for cost in found if any(number > 0 for number in cost.counted.values())]
@@ -58,11 +58,11 @@ def at_stop(results: Sequence[Counting]) -> str:
     if not found:
         return ""
     shares = ", ".join(f"{kind} {numbers.share(share, 2)}" for kind, share in found.items())
-    return html.paragraph(f"Conversions at the stop, beyond the last level, in the last epoch's updates: {shares}.")
+    return html.paragraph(f"Conversions at full scale in the updates of the last epoch: {shares}.")
 
 
 COSTS = Panel(
-    "What it takes",
+    "Cost",
     20,
     _costs,
     [Picture(_bars, lambda cost: cost.about, lambda cost: f"counters per {cost.per}", (4.95, 3.4))],

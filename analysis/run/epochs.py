@@ -60,7 +60,7 @@ def plot_training(
         name, value = level
         ax.axhline(factor * value, color=style.GREY, linestyle=":", linewidth=1.5, label=name)
     style.whole_steps(ax)
-    unit = "accuracy [%]" if quantity == "accuracy" else "loss \u00bd |s \u2212 y|\u00b2"
+    unit = "accuracy [%]" if quantity == "accuracy" else "loss \u00bd |s \u2212 y|\u00b2 [1]"
     style.dress(ax, x="epoch", y=unit, title=f"{quantity} by epoch")
     style.legend(ax)
     return ax
@@ -80,11 +80,12 @@ def _table(results: Sequence[Metrics]) -> str:
     shown = html.table(heads, rows, words=(), best=best)
     left_out = [] if len(chosen) == len(metrics) else [f"{len(chosen)} of {len(metrics)} epochs are listed. "]
     note = (
-        f"{''.join(left_out)}Shaded: the best of these. Dead outputs are at their lowest state and pass no gradient on."
+        f"{''.join(left_out)}The best epoch is shaded. Dead outputs are at their lowest state and pass no gradient on."
     )
-    told = [f"epoch {record['epoch']}: {'; '.join(found)}" for record in chosen if (found := training.notes(record))]
-    listed = "\n".join(html.paragraph(line, "note") for line in told)
-    more = html.details(f"What to look at, in {numbers.plural(len(told), 'epoch')}", listed) if told else ""
+    noted = [(record["epoch"], training.notes(record)) for record in chosen]
+    told = [(f"epoch {epoch}", f"{'; '.join(found)}.") for epoch, found in noted if found]
+    listed = html.terms(told)
+    more = html.details(f"Remarks on {numbers.plural(len(told), 'epoch')}", listed) if told else ""
     return "\n".join([shown, html.paragraph(note, "note"), more])
 
 
@@ -125,8 +126,12 @@ EPOCHS = Panel(
     10,
     _finished,
     (
-        Picture(_accuracies, "Percentage predicted right, by epoch; dashed while training.", "accuracy by epoch"),
-        Picture(_losses, "Squared error of the outputs, by epoch; dashed while training.", "loss by epoch"),
+        Picture(
+            _accuracies,
+            "Share of correct predictions by epoch. Training samples (dashed) are measured before their update.",
+            "accuracy by epoch",
+        ),
+        Picture(_losses, "Squared error of the outputs by epoch.", "loss by epoch"),
     ),
     below=_table,
 )

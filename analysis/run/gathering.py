@@ -120,7 +120,7 @@ def plot_gathered(result: Gathering, ax: Axes | None = None) -> Axes:
         ax.axhline(result.points[number], linestyle=":", linewidth=1.0, **look)
     style.whole_steps(ax)
     what = "A" if result.reference is None else "A (solid), reference (dashed)"
-    style.dress(ax, x="update", y="state [A's range]", title=f"{result.synapse}, {result.rule}: {what}")
+    style.dress(ax, x="update", y="state [share of the range of A]", title=f"{result.synapse}, {result.rule}: {what}")
     style.legend(ax)
     return ax
 
@@ -153,7 +153,7 @@ def _about(results: Sequence[Gathering]) -> str:
     if not results:
         return ""
     many = numbers.plural(len(results[0].fast) - 1, "update")
-    about = f"{many[0].upper()}{many[1:]} more on a copy of the network; devices whose weight moves most."
+    about = f"A copy of the network learned for {many} more. The pictures show the devices whose weights move most."
     return html.paragraph(about, "note")
 
 
@@ -164,12 +164,12 @@ GATHERING = Panel(
     (
         Picture(
             plot_gathered,
-            "Devices of the fast array, what the rule subtracts of them, and (dotted) their symmetry points.",
+            "States of the fast array, the references that the rule subtracts, and the symmetry points (dotted).",
             "fast array, update by update",
         ),
-        Picture(plot_kept, "The weights of the same synapses.", "weights, update by update"),
+        Picture(plot_kept, "Weights of the same synapses.", "weights, update by update"),
     ),
-    title="What the fast array gathers",
+    title="The fast array",
     below=_about,
     opens=True,
     learns=True,

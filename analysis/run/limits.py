@@ -15,6 +15,15 @@ from hw_models.reading import Entries
 from neuroep.errors import ConfigError
 from neuroep.runs import limits
 
+COLUMNS = (
+    ("signal", "The contrast that the nudge makes, in the last epoch, on a few training samples."),
+    ("noise, offset", "Standard deviation and mean of the contrast that is measured without a nudge."),
+    ("cosine", "Cosine of the contrast with that of exact arithmetic for the same conductances."),
+    ("shared", "Error that both phases share. Learning compensates it."),
+    ("differing", "Error that differs between the phases. It enters every update."),
+)
+"""What the table of synapses holds."""
+
 
 def plot_costs(result: Metrics, ax: Axes | None = None) -> Axes:
     """Draw the share of the wanted update that each limit costs, by epoch.
@@ -34,7 +43,7 @@ def plot_costs(result: Metrics, ax: Axes | None = None) -> Axes:
         ax.plot(epochs, costs, color=style.colour(number), marker=style.marker(number), label=name)
     style.whole_steps(ax)
     ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
-    style.dress(ax, x="epoch", y="cost [% of the wanted update]", title="what limits learning")
+    style.dress(ax, x="epoch", y="cost [% of the wanted update]", title="Limits of learning")
     if names:
         style.legend(ax)
     else:
@@ -62,7 +71,7 @@ def plot_contrasts(result: Metrics, ax: Axes | None = None) -> Axes:
     style.whole_steps(ax)
     ax.axhline(0, color=style.GREY, linewidth=0.8)
     ax.set_ylim(max(min(0, *ax.get_ylim()), -1.05), 1.05)
-    title = "contrasts: as they are, dashed what phases share"
+    title = "Contrasts (dashed: only shared errors)"
     style.dress(ax, x="epoch", y="cosine with the exact contrast [1]", title=title)
     style.legend(ax)
     return ax
@@ -91,16 +100,11 @@ def _table(results: Sequence[Metrics]) -> str:
     heads = ("synapse", "signal to noise", "offset over signal", "cosine", "shared by the phases", "error shared",
              "error differing")  # fmt: skip
     rows = [_row(name, error) for name, error in record["contrasts"]["errors"].items()]
-    told = [html.paragraph(line, "warn") for line in limits.told(record)]
     below = record["contrasts"]["below"]
     shares = ", ".join(f"{name} {numbers.share(share)}" for name, share in below.items())
-    note = (
-        "Last epoch, on a few training samples. Signal: the contrast that the nudge makes; noise and offset: the one "
-        "that is there without a nudge, its spread and its mean. Cosines and errors: with the contrast of exact "
-        "arithmetic for the same conductances."
-    )
-    note += f" Share of the contrast below half a step of what digitises it: {shares}." if below else ""
-    return "\n".join([*told, html.table(heads, rows), html.paragraph(note, "note")])
+    note = f"Share of the contrast below half a step of the converter: {shares}." if below else ""
+    shown = [html.points(limits.told(record), "warn"), html.table(heads, rows), html.terms(COLUMNS)]
+    return "\n".join([*shown, html.paragraph(note, "note") if note else ""])
 
 
 def _row(name: str, error: Entries) -> tuple[str, ...]:
@@ -116,11 +120,12 @@ LIMITS = Panel(
     15,
     _measured,
     (
-        Picture(plot_costs, "Share of the wanted update that each limit costs, by epoch.", "limits by epoch"),
+        Picture(plot_costs, "Share of the wanted update that each limit costs.", "cost of each limit, by epoch"),
         Picture(
             plot_contrasts,
-            "Cosine of each synapse's contrast with the exact one; dashed without what differs between the phases.",
-            "contrasts by epoch",
+            "Cosine of the contrast of each synapse with the exact one. Dashed: without the errors that differ between "
+            "the phases.",
+            "cosine of contrasts, by epoch",
         ),
     ),
     below=_table,

@@ -72,7 +72,7 @@ def _left_out(members: Sequence[Declared], why: str) -> Measured:
     """Return in place of a section the line that says why it is left out, and what draws it elsewhere."""
     plots = {module.__name__: [name for name in vars(module) if name.startswith("plot_")] for module, _ in members}
     drawn = [f"{numbers.listing(names)} of {module}" for module, names in plots.items() if names]
-    line = f"Left out: {why}. The pictures are drawn by {'; '.join(drawn)}."
+    line = f"The pictures of this section are missing, because {why}. They are drawn by {'; '.join(drawn)}."
     first = members[0][1]
     return Measured(Panel(first.section, first.place, lambda _: [line], above=_note), [line])
 

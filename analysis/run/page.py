@@ -40,7 +40,7 @@ def _command(run: Run, environment: Entries) -> list[str]:
 
 
 def _notes(run: Run, environment: Entries) -> list[str]:
-    seed = f"Seed {run.config.training.seed}. The same settings give the same weights bit for bit on the same machine."
+    seed = f"The seed is {run.config.training.seed}. The same settings give the same bits on the same machine."
     start, adopted = environment.get("start"), environment.get("adopted")
     if adopted:
         return [f"Its weights were trained elsewhere: file '{adopted['file']}', SHA-256 {adopted['sha256']}."]
@@ -54,10 +54,10 @@ def summary(run: Run, environment: Entries, metrics: Metrics) -> str:
 
 def _accuracies(metrics: Metrics) -> str:
     if not metrics:
-        return html.paragraph("No epoch is finished: the weights are the initial or imported ones.", "warn")
+        return html.paragraph("No epoch is finished. The weights are the initial or the imported ones.", "warn")
     last = metrics[-1]
     classes = list(dict.fromkeys(name for found in last["evaluate"].values() for name in found.get("per_class", {})))
-    heads = ("split", "accuracy", "loss", "samples", *(f"of class {name}" for name in classes), "best epoch")
+    heads = ("split", "accuracy", "loss", "samples", *(f"class {name}" for name in classes), "best")
     rows = [
         (
             split,
@@ -71,8 +71,8 @@ def _accuracies(metrics: Metrics) -> str:
     ]
     blank = [numbers.NONE] * len(classes)
     accuracy, loss = numbers.share(last["train"]["accuracy"], 2), numbers.number(last["train"]["loss"])
-    rows.append(("train, while training", accuracy, loss, numbers.NONE, *blank, numbers.NONE))
-    after = f"After epoch {last['epoch']}. Training samples are measured before the update that they make."
+    rows.append(("train (during training)", accuracy, loss, numbers.NONE, *blank, numbers.NONE))
+    after = f"The table shows epoch {last['epoch']}. Training samples are measured before the update that they make."
     return html.table(heads, rows) + "\n" + html.paragraph(after, "note")
 
 
@@ -81,12 +81,12 @@ def _best(metrics: Metrics, split: str) -> str:
         (record["evaluate"][split]["accuracy"], -record["epoch"]) for record in metrics if split in record["evaluate"]
     ]
     accuracy, epoch = max(found)
-    return f"{numbers.share(accuracy, 2)} at {-epoch}"
+    return f"{numbers.share(accuracy, 2)} in epoch {-epoch}"
 
 
 def _limits(metrics: Metrics) -> str:
     notes = training.notes(metrics[-1]) if metrics else []
-    return html.paragraph(f"In the last epoch: {'; '.join(notes)}.", "warn") if notes else ""
+    return html.subtitle("Remarks on the last epoch") + "\n" + html.points(notes, "warn") if notes else ""
 
 
 def _trained(run: Run, environment: Entries, metrics: Metrics) -> str:
@@ -113,7 +113,7 @@ def _trained(run: Run, environment: Entries, metrics: Metrics) -> str:
         ),
         (
             "epochs",
-            f"{len(metrics)} of {config.training.epochs}, {metrics[-1]['updates']:,d} updates" if metrics else "0",
+            f"{len(metrics)} of {config.training.epochs}, with {metrics[-1]['updates']:,d} updates" if metrics else "0",
         ),
         ("time", numbers.seconds(spent) if metrics else ""),
         ("memory", f"{max(memory):,.0f} MiB at most" if memory else ""),

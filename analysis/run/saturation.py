@@ -100,7 +100,7 @@ def _settled(subject: Subject) -> list[Layers]:
 
 
 def _unlimited(results: Sequence[Layers]) -> str:
-    none = "No dense layer has a bounded potential: its states have no limits."
+    none = "States of the dense layers have no limits: no layer has a bounded potential."
     return "" if results else html.paragraph(none, "note")
 
 
@@ -111,7 +111,7 @@ SATURATION = Panel(
     [
         Picture(
             plot_saturation,
-            "Free states within 1 % of a limit; at the limit of a hard sigmoid the slope is 0, and no gradient passes.",
+            "Share of free states within 1 % of a limit. There a hard sigmoid has slope 0, and no gradient passes.",
             "saturation by layer",
             lambda result: (6.8, 1.4 + 0.45 * len(result)),
         )

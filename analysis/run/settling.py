@@ -110,8 +110,8 @@ def plot_energy(result: Descent, ax: Axes | None = None) -> Axes:
         ax.plot(phase.first + np.flatnonzero(seen), above[seen], markersize=4.5, linewidth=1.5, **look)
     ax.set_yscale("log")
     style.whole_steps(ax)
-    title = rf"energy falls in every sweep, $\beta = {result.beta:g}$"
-    style.dress(ax, x="sweep", y="mean energy above its minimum", title=title)
+    title = rf"Energy, $\beta = {result.beta:g}$"
+    style.dress(ax, x="sweep", y="mean energy above its minimum [1]", title=title)
     style.legend(ax, loc="lower left")
     return ax
 
@@ -126,7 +126,7 @@ def plot_convergence(result: Descent, ax: Axes | None = None) -> Axes:
         ax.plot(sweeps[seen], phase.change[seen], markersize=4.5, linewidth=1.5, **look)
     ax.set_yscale("log")
     style.whole_steps(ax)
-    style.dress(ax, x="sweep", y="largest change of a state", title=rf"convergence, $\beta = {result.beta:g}$")
+    style.dress(ax, x="sweep", y="largest change of a state [1]", title=rf"Convergence, $\beta = {result.beta:g}$")
     style.legend(ax)
     return ax
 
@@ -141,7 +141,7 @@ def _follow(subject: Subject) -> list[Descent]:
 
 def _small(ax: Axes, result: Descent) -> None:
     """Say less above a small picture, and leave the legend where there is room."""
-    ax.set_title(rf"energy, $\beta = {result.beta:g}$", fontsize=style.TITLE, loc="left")
+    ax.set_title(rf"Energy, $\beta = {result.beta:g}$", fontsize=style.TITLE, loc="left")
     style.legend(ax)
 
 
@@ -152,7 +152,7 @@ def _ends(result: Descent) -> str:
     then = f"when no displacement changes by more than {nudged.tolerance:.2g} of itself, " if nudged.tolerance else ""
     after = f" or after {free.steps} sweeps" if free.tolerance else f" after {free.steps} sweeps"
     last = f"{then}{'or ' if nudged.tolerance else ''}after {nudged.steps}"
-    return f"Largest change of a state by sweep. {first}{after}; nudged ones {last}."
+    return f"Largest change of a state in every sweep. {first}{after}. Nudged phases end {last}."
 
 
 SETTLING = Panel(
@@ -162,8 +162,8 @@ SETTLING = Panel(
     (
         Picture(
             plot_energy,
-            "Mean energy above that of the state each phase comes to rest at, in float64. Exact layerwise settling "
-            "lowers it in every sweep; a chip's noise and converters may not; points below it are left out.",
+            "Mean energy above that of the final state of each phase, in float64. Exact layer-wise settling lowers it "
+            "in every sweep. With the noise and the converters of a chip it may rise.",
             look=_small,
         ),
         Picture(plot_convergence, _ends),

@@ -66,7 +66,7 @@ def plot_symmetry_map(result: Distances, ax: Axes | None = None) -> Axes:
         extent=(-0.5, width - 0.5, height - 0.5, -0.5),
     )  # fmt: skip
     bar = ax.figure.colorbar(drawn, ax=ax, extend="both")
-    bar.set_label("state less symmetry point [weight range]", fontsize=style.TEXT)
+    bar.set_label("state minus symmetry point [share of the weight range]", fontsize=style.TEXT)
     bar.ax.tick_params(labelsize=style.TEXT - 1)
     rms = float(np.sqrt(np.square(result.away).mean()))
     style.dress(ax, x="input", y="output", title=f"{result.name}: {rms:.2g} of the range away, rms")
@@ -86,7 +86,7 @@ def _measure(subject: Subject) -> list[Distances]:
 
 
 def _about(results: Sequence[Distances]) -> str:
-    about = "Devices far from it answer a pulse up otherwise than one down, and pulses that cancel pull them back."
+    about = "Far from it, a device answers a pulse up otherwise than a pulse down, and pulses that cancel pull it back."
     return html.paragraph(about, "note") if results else ""
 
 
@@ -94,7 +94,7 @@ SYMMETRY = Panel(
     "Wear",
     96,
     _measure,
-    [Picture(plot_symmetry_map, "How far every device is from its symmetry point.", lambda found: found.name)],
+    [Picture(plot_symmetry_map, "Distance of every device from its symmetry point.", lambda found: found.name)],
     title="Symmetry points",
     below=_about,
     most=MOST,

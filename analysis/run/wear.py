@@ -42,7 +42,7 @@ def plot_pulses(result: Sequence[Wear], ax: Axes | None = None) -> Axes:
     for end in sorted({wear.endurance for wear in result}):
         if end <= 1.05 * most:
             ax.axvline(end, color=style.GREY, linestyle=":", linewidth=1.4, label="endurance")
-    style.dress(ax, x="pulses of a device", y="share of devices [%]", title="Pulses of every device")
+    style.dress(ax, x="number of pulses of a device", y="share of devices [%]", title="Pulses of every device")
     style.legend(ax, loc="upper right")
     return ax
 
@@ -73,7 +73,7 @@ def _first(results: Sequence[Sequence[Wear]]) -> str:
     if found is None:
         return ""
     share = numbers.share(found.most / found.endurance)
-    told = f"First to wear out: {found.name}, of which one device has had {share} of its pulses."
+    told = f"The first device to wear out is in {found.name}: it has had {share} of the pulses that it endures."
     return html.paragraph(told, "note")
 
 
@@ -81,7 +81,7 @@ PULSES_OF_DEVICES = Panel(
     "Wear",
     95,
     _measure,
-    [Picture(plot_pulses, "Pulses that devices got since the run began, of every array.", size=None)],
+    [Picture(plot_pulses, "Pulses that the devices of every array got since the run began.", size=None)],
     above=_first,
     below=_table,
 )

@@ -46,7 +46,7 @@ def network_of(run: Run, saved: Checkpoint) -> Network | None:
 def initial(run: Run, environment: Entries, saved: Checkpoint) -> tuple[Entries | None, str]:
     """Return the weights that a run started from, if they can be known, and where they come from."""
     if not saved.about.data:
-        return None, "The weights were imported: no initial ones are known."
+        return None, "The weights were imported. Their initial values are not known."
     start = environment.get("start")
     if start:
         try:
@@ -55,17 +55,17 @@ def initial(run: Run, environment: Entries, saved: Checkpoint) -> tuple[Entries 
         except (NeuroepError, OSError):
             return (
                 None,
-                f"It started from the weights of '{start}', which is not there: only the weights after are shown.",
+                f"It started from the weights of '{start}', which is not there. Only weights after learning are shown.",
             )
-        return other.parameters, f"Before: the weights of '{start}' as they are now."
+        return other.parameters, f"Before learning are the weights of '{start}' as they are now."
     network = network_of(run, saved)
     if network is None or sum(array.size for array in saved.parameters.values()) > LARGEST_DRAWN:
-        return None, "The network is too large to draw its initial weights again: only the weights after are shown."
+        return None, "The network is too large to draw initial weights again. Only weights after learning are shown."
     settings = run.config.network
     drawn = networks.initial_parameters(
         network, run.config.training.seed, settings.output_bias, settings.projection_identity
     )
-    return drawn, f"Before: the initial weights, drawn again by seed {run.config.training.seed}."
+    return drawn, f"Before learning are the initial weights of seed {run.config.training.seed}."
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _table(results: Sequence[WeightChange]) -> str:
     heads = ("weights", "shape", "std before", "std after", "largest after", "relative change")
     left_out = f" {len(results) - MOST} more matrices are in the table." if len(results) > MOST else ""
     note = results[0].note if results else ""
-    about = f"Share of the weights by value: filled after, outlined before learning. {note}{left_out}"
+    about = f"Share of the weights by value: after learning (filled) and before (outline). {note}{left_out}"
     return html.paragraph(about, "note") + "\n" + html.table(heads, [moved.row() for moved in results])
 
 

@@ -101,7 +101,7 @@ def plot_price(result: Priced, ax: Axes | None = None) -> Axes:
         ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_formatter(EngFormatter(UNITS[result.paid]))
     what = CALLED[result.paid]
-    style.dress(ax, x=what, y="accuracy [%]", title=f"Accuracy against {what}")
+    style.dress(ax, x=what, y="accuracy [%]", title=f"Accuracy by {what}")
     style.legend(ax)
     return ax
 
@@ -114,7 +114,7 @@ def _measure(subject: Targeted) -> list[Priced]:
 
 def _about(result: Priced) -> str:
     low, high = (quantity(end(result.price), UNITS[result.paid]) for end in (min, max))
-    return f"Points, means over their seeds, from {low} to {high}; the line joins those that no other beats in both."
+    return f"Means over seeds, from {low} to {high}. The line joins points that no other beats in both."
 
 
 def _table(results: Sequence[Priced]) -> str:
@@ -128,11 +128,11 @@ def _table(results: Sequence[Priced]) -> str:
 
 
 PRICES = Panel(
-    "What it takes",
+    "Cost",
     21,
     _measure,
-    [Picture(plot_price, _about, lambda found: f"accuracy against {found.paid}", (8.2, 4.4))],
-    title="Accuracy against price",
+    [Picture(plot_price, _about, lambda found: f"accuracy by {found.paid}", (8.2, 4.4))],
+    title="Accuracy and price",
     below=_table,
     beside=False,
 )

@@ -51,7 +51,7 @@ def sweep_page(sweep: Sweep, target: float | None = None) -> str:
 def chips(sweep: Sweep, config: Config | None) -> str:
     """Return the chip that is varied, or those among which is chosen, as far as they have names."""
     if CHIP not in sweep.fields:
-        return "" if config is None else chip_section(config.chip, "The chip, where nothing is varied")
+        return "" if config is None else chip_section(config.chip, "The chip before fields are varied")
     found = {name: Chip.parse(values) for name, values in sweep.about["chips"].items()}
     return chips_section(found) if found else ""
 
@@ -78,10 +78,10 @@ def summary(sweep: Sweep) -> str:
     """Return what is varied and how, and the best point."""
     about, failed = sweep.about, len(sweep.failed)
     what = {
-        "deploy": "weights learned once, programmed on the chip of each seed",
-        "learn": "each seed trains by itself",
+        "deploy": "the same weights are programmed on the chip of each seed",
+        "learn": "each seed trains a network of its own",
     }
-    samples = "all" if about["samples"] is None else f"at most {about['samples']:,d}, drawn by the seed"
+    samples = "all" if about["samples"] is None else f"at most {about['samples']:,d}, which the seed draws"
     designs = about["designs"]
     rows = [
         ("source", about["source"]),
@@ -95,7 +95,7 @@ def summary(sweep: Sweep) -> str:
     best = max(known, key=lambda point: point.mean, default=None)
     ideal = ideal_of(sweep)
     rows.append(
-        ("without a chip", "" if ideal is None else f"{numbers.share(ideal)}, the same weights on the whole split")
+        ("without a chip", "" if ideal is None else f"{numbers.share(ideal)} with the same weights on the whole split")
     )
     lines = [html.pairs(rows), _fields(sweep)]
     if best is not None:
@@ -103,11 +103,11 @@ def summary(sweep: Sweep) -> str:
             f"{name}\u00a0=\u00a0{numbers.value(value)}" for name, value in zip(sweep.fields, best.values, strict=True)
         )
         spread = "" if math.isnan(best.error) else f" ± {numbers.share(best.error)} (standard error)"
-        lines.insert(0, html.paragraph(f"Best mean: {numbers.share(best.mean)}{spread} at {at}."))
+        lines.insert(0, html.paragraph(f"The best mean is {numbers.share(best.mean)}{spread} at {at}."))
     if sweep.unfinished:
         lines.insert(0, html.paragraph(f"{sweep.unfinished}. Points may have unequal numbers of seeds.", "warn"))
     if failed:
-        lines.append(html.paragraph(f"{numbers.plural(failed, 'trial')} failed, see below.", "warn"))
+        lines.append(html.paragraph(f"{numbers.plural(failed, 'trial')} failed; errors are below.", "warn"))
     return html.section("In short", *lines)
 
 
@@ -144,7 +144,8 @@ def means_section(sweep: Sweep) -> str:
         for point in chosen
     ]
     best = max(range(len(chosen)), key=lambda n: chosen[n].mean if len(chosen[n].accuracies) else -1.0, default=-1)
-    note = "Accuracy over the seeds of a point; std and standard error need two. Shaded: the best."
+    note = "Accuracy over the seeds of a point. Standard deviation (std) and standard error need two seeds. "
+    note += "The best point is shaded."
     left_out = "" if len(chosen) == len(means) else f" {len(chosen)} of {len(means)} points; {RESULTS} has every trial."
     shown = html.table(heads, rows, words=(), best=best)
     table = shown if len(rows) <= 30 else html.details(f"{len(rows)} points", shown, opened=len(rows) <= 60)
@@ -163,7 +164,7 @@ def failed_section(sweep: Sweep) -> str:
     last = len(sweep.fields) + 1
     table = html.table((*sweep.fields, "seed", "error"), rows, words=(last,))
     more = f" {len(failed) - MOST_FAILED} more are in {RESULTS}." if len(failed) > MOST_FAILED else ""
-    note = f"They do not count in the means. To run them again, add --retry-failed to the command below.{more}"
+    note = f"Failed trials do not count in the means. To run them again, add --retry-failed to the command below.{more}"
     return html.section("Failed trials", table, html.paragraph(note, "note"))
 
 
@@ -183,10 +184,10 @@ def command(sweep: Sweep, out: str | None = None) -> list[str]:
 
 
 def _notes(sweep: Sweep) -> list[str]:
-    extend = "With --out naming this directory, finished trials are kept: more values and more seeds are added."
-    notes = [f"Seeds are 0, 1, ... at each point. {extend}"]
+    extend = "If --out names this directory, finished trials are kept, and further values and seeds are added."
+    notes = [f"The seeds are 0, 1, ... at each point. {extend}"]
     several = len(sweep.about["designs"])
-    notes += [f"It was asked for in {several} designs; the command gives the last."] if several > 1 else []
+    notes += [f"The sweep was asked for in {several} designs. The command gives the last one."] if several > 1 else []
     checkpoint = sweep.about.get("checkpoint")
     notes += [f"Fingerprint of the weights: {checkpoint}."] if checkpoint else []
     return notes

@@ -74,9 +74,9 @@ def target_of(sweep: Sweep, target: float | None) -> tuple[float | None, str]:
     best = max((point.mean for point in sweep.means if len(point.accuracies)), default=0.0)
     chosen = round(best - BELOW, 3)
     if chosen <= 0:
-        return None, "No target: the accuracies are too low for a contour."
-    why = f"one point below the best mean ({numbers.share(best)}), whose own standard error counts as well"
-    return chosen, f"The contour is at {numbers.share(chosen)}, {why}. Another one: neuroep report DIR --target SHARE."
+        return None, "There is no contour: the accuracies are too low."
+    why = f"one percentage point below the best mean ({numbers.share(best)})"
+    return chosen, f"The contour is at {numbers.share(chosen)}, {why}. To move it: neuroep report DIR --target SHARE."
 
 
 def ideal_of(sweep: Sweep) -> float | None:
@@ -113,14 +113,14 @@ def _notes(subject: Targeted) -> list[str]:
     """Return HTML of what is said above the pictures."""
     rows = _rows(subject)
     if not rows:
-        return [html.paragraph("No trial has an accuracy: there is nothing to draw.", "warn")]
+        return [html.paragraph("There is nothing to draw: no trial has an accuracy.", "warn")]
     fields = varied(rows)
     pairs = list(combinations(fields, 2))
     notes = [html.paragraph(target_of(subject.sweep, subject.target)[1])] if pairs else []
     if len(fields) > MOST_CURVES or len(pairs) > MOST_MAPS:
         curves, maps = min(len(fields), MOST_CURVES), min(len(pairs), MOST_MAPS)
         drawn = f"{curves} of {len(fields)} settings and {maps} of {len(pairs)}"
-        notes.append(html.paragraph(f"Drawn are {drawn} pairs, the first in the order of the table.", "note"))
+        notes.append(html.paragraph(f"The pictures show {drawn} pairs, in the order of the table.", "note"))
     return notes
 
 
@@ -138,8 +138,8 @@ def _map(result: AccuracyMap, ax: Axes | None) -> Axes:
 def _about_map(result: AccuracyMap) -> str:
     seen = f"Mean accuracy over {result.x} and {result.y}"
     seen += " pooled over all other settings" if result.pooled else ""
-    line = "" if result.level is None else f"; a red line, where there is one, is at {numbers.share(result.level)}"
-    return f"{seen}{line}. Grey cells have no accuracy."
+    line = "" if result.level is None else f". The red line is at {numbers.share(result.level)}"
+    return f"{seen}{line}. Cells without an accuracy are grey."
 
 
 def _curves(subject: Targeted) -> list[AccuracyCurve]:
@@ -153,16 +153,13 @@ def _curve(result: AccuracyCurve, ax: Axes | None) -> Axes:
 
 
 def _about_curve(result: AccuracyCurve) -> str:
-    seen = (
-        f"Accuracy against {result.field}: marks are means, the band one standard deviation over the trials, dots the "
-        "trials."
-    )
+    seen = f"Accuracy by {result.field}. Marks are means, dots are trials, and the band is one standard deviation."
     if len(result.others) == 1:
-        seen += f" One line for each value of {result.others[0]}."
+        seen += f" Each value of {result.others[0]} has a line."
     elif result.others:
-        seen += f" Pooled over {numbers.listing(result.others)}: the band holds their effect as well."
+        seen += f" Trials are pooled over {numbers.listing(result.others)}, so that the band holds their effect, too."
     if result.ideal is not None:
-        seen += " Dashed: the same weights without a chip, on the whole split."
+        seen += " The dashed line is the accuracy of the same weights without a chip, on the whole split."
     return seen
 
 
@@ -213,7 +210,7 @@ def _wide(ax: Axes, _: PointCosts) -> None:
 
 def _about_costs(result: PointCosts) -> str:
     some = f"{len(result.counted)} of {numbers.plural(result.points, 'point')}"
-    return f"Counted per {result.per}, first seed. {some}; points that count the same are shown once."
+    return f"Operations per {result.per}, of the first seed. {some}; points with equal counts are shown once."
 
 
 NOTES = Panel(SECTION, 10, _notes, above="\n".join)
@@ -233,11 +230,11 @@ CURVES = Panel(
         Picture(
             _curve,
             _about_curve,
-            lambda found: f"accuracy against {found.field}",
+            lambda found: f"accuracy by {found.field}",
             lambda found: (8.2 if len(found.others) == 1 else 6.8, 4.0),
         )
     ],
     beside=False,
     most=MOST_CURVES,
 )
-COSTS = Panel("What it takes", 20, _costs, [Picture(_bars, _about_costs, "counters", None, _wide)], beside=False)
+COSTS = Panel("Cost", 20, _costs, [Picture(_bars, _about_costs, "operations by point", None, _wide)], beside=False)
