@@ -11,7 +11,7 @@ import io
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from analysis.drawing import style
+from analysis.drawing import fitting, style
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,6 +22,10 @@ DPI = 140
 """Of pictures; a page shows an inch as 96 pixels, so they stay sharp when enlarged."""
 WIDE = 600
 """Pixels of the page above which a picture scrolls on a narrow screen, where it would be too small to be read."""
+NARROW = "(max-width: 640px)"
+"""Screens on which a picture has a version of its own."""
+Rendered = tuple[bytes, tuple[int, int]]
+"""A PNG and its size in pixels of the page."""
 GENERATOR = '<meta name="generator" content="neuroep report">'
 """By which an earlier page is known."""
 STYLE = """\
@@ -63,14 +67,14 @@ pre { background: #f5f7f9; border: 1px solid #e1e6ea; padding: .7rem .9rem; over
   line-height: 1.4; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9em; }
 summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
-@media (max-width: 640px) {
+@media NARROW {
   body { margin-top: 1rem; padding: 0 .8rem; }
   h1 { font-size: 1.4rem; }
   .wide { overflow-x: auto; }
   .wide img { max-width: 37rem; }
 }
 @media print { body { max-width: none; margin: 0; } details > * { display: block; } }
-"""
+""".replace("NARROW", NARROW)
 
 
 def escape(value: object) -> str:
@@ -204,23 +208,55 @@ def picture(drawn: Axes | Figure, caption: str, alt: str = "") -> str:
     alt : str
         The same for those who do not see it, default the caption.
     """
-    sheet, file = style.sheet_of(drawn), io.BytesIO()
-    style.write_png(sheet, file, DPI, metadata={"Software": None}, optimize=True)
+    sheet = style.sheet_of(drawn)
+    wide, small = _rendered(sheet), None
+    if fitting.narrow(sheet):
+        small = _rendered(sheet, drawn=True)
+    return image(wide[0], caption, alt, wide[1], small)
+
+
+def _rendered(sheet: Figure, drawn: bool = False) -> Rendered:
+    """Return a figure as PNG, and its size in pixels of the page."""
+    file = io.BytesIO()
+    style.write_png(sheet, file, DPI, metadata={"Software": None}, optimize=True, drawn=drawn)
     width, height = sheet.get_size_inches()
-    return image(file.getvalue(), caption, alt, (round(96 * width), round(96 * height)))
+    return file.getvalue(), (round(96 * width), round(96 * height))
 
 
-def image(png: bytes, caption: str, alt: str = "", size: tuple[int, int] | None = None) -> str:
-    """Return a PNG within the page, of a size in pixels of the page, by default as large as it was drawn."""
+def image(
+    png: bytes, caption: str, alt: str = "", size: tuple[int, int] | None = None, narrow: Rendered | None = None
+) -> str:
+    """Return a PNG within the page.
+
+    Parameters
+    ----------
+    png : bytes
+        What to show.
+    caption, alt : str
+        As of :func:`picture`.
+    size : (int, int), optional
+        In pixels of the page, default as large as it was drawn.
+    narrow : (bytes, (int, int)), optional
+        PNG that narrow screens show, and its size; without it a wide picture scrolls there.
+    """
     if size is None and png[12:16] == b"IHDR":
         drawn = (int.from_bytes(png[place : place + 4], "big") for place in (16, 20))
         width, height = (round(96 * pixels / style.DPI) for pixels in drawn)
         size = width, height
-    data = base64.b64encode(png).decode("ascii")
-    shape = "" if size is None else f' width="{size[0]}" height="{size[1]}"'
-    shown = f'<img src="data:image/png;base64,{data}" alt="{escape(alt or caption)}"{shape}>'
-    wide = ' class="wide" tabindex="0"' if size is not None and size[0] > WIDE else ""
+    shown = f'<img src="{_data(png)}" alt="{escape(alt or caption)}"{_shape(size)}>'
+    if narrow is not None:
+        source = f'<source media="{NARROW}" srcset="{_data(narrow[0])}"{_shape(narrow[1])}>'
+        shown = f"<picture>{source}{shown}</picture>"
+    wide = ' class="wide" tabindex="0"' if narrow is None and size is not None and size[0] > WIDE else ""
     return f"<figure{wide}>{shown}\n<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _data(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def _shape(size: tuple[int, int] | None) -> str:
+    return "" if size is None else f' width="{size[0]}" height="{size[1]}"'
 
 
 def side_by_side(*figures: str) -> str:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from analysis.drawing import fitting
+
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -135,9 +137,14 @@ def write_png(
     *,
     metadata: dict[str, str | None] | None = None,
     optimize: bool = False,
+    drawn: bool = False,
 ) -> None:
-    """Write a figure as PNG, with texts of its header changed or left out, and as small as can be if asked for."""
+    """Write a figure as PNG, with texts of its header changed or left out, and as small as can be if asked for.
+
+    Legends that lie over data are moved first; ``drawn``: the layout is known already.
+    """
     kwargs = {"optimize": True} if optimize else None
+    fitting.uncover(sheet, drawn=drawn)
     with warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; a warning about it tells nobody which name it was.
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)

@@ -23,6 +23,7 @@ else:
     ReadNoiseName = Literal[tuple(READ_NOISE)]
     CurrentVoltageName = Literal[tuple(CURRENT_VOLTAGE)]
 
+CURRENT_BY_VOLTAGE = f"How the current depends on the voltage. {menu(CURRENT_VOLTAGE)}"
 RELAXATION = (1.0, 86400.0)
 STEEPEST = 20.0
 """Largest read voltage over ``iv_voltage``; beyond, a half driven device would pass less than 1e-4 of a full one."""
@@ -131,7 +132,7 @@ class Device(Part):
     """Scale the outputs by the ratio of the summed conductances at programming to those now."""
     read_voltage: Positive | None = at("read", "V", None)
     """Voltage across a device whose line is driven by the full scale of the DAC (1 without one)."""
-    iv: CurrentVoltageName = at("read", default="linear", means=f"How current depends on voltage. {menu(CURRENT_VOLTAGE)}")
+    iv: CurrentVoltageName = at("read", default="linear", means=CURRENT_BY_VOLTAGE)
     iv_voltage: Positive | None = at("read", "V", None, meaning(CURRENT_VOLTAGE, "iv_voltage"))
     iv_cubic: Annotated[float, Field(gt=0, le=1)] = at("read", "1", 0.1, meaning(CURRENT_VOLTAGE, "iv_cubic"))
     phase_drift: Annotated[float, Field(ge=-0.01, le=0.01)] = at("read", "1/phase", 0.0)
