@@ -214,7 +214,7 @@ def fits(sheet: Figure) -> bool:
         groups = [_ticks(ax.xaxis), _ticks(ax.yaxis), _shown(ax.texts)]
         single = [*_titles(ax), *_shown([ax.xaxis.label, ax.yaxis.label])]
         boxes = [[text.get_window_extent(renderer) for text in group] for group in groups]
-        if any(map(_overlap, groups, boxes)):
+        if any(_overlap(*both, sheet.dpi) for both in zip(groups, boxes, strict=True)):
             return False
         everything = [*(box for group in boxes for box in group), *(t.get_window_extent(renderer) for t in single)]
         legend = ax.get_legend()
@@ -238,11 +238,11 @@ def _ticks(axis: Axis) -> list[Text]:
     return _shown([label for place, label in places if low - slack <= place <= high + slack])
 
 
-def _overlap(texts: Sequence[Text], boxes: Sequence[Bbox]) -> bool:
+def _overlap(texts: Sequence[Text], boxes: Sequence[Bbox], dpi: float = 150.0) -> bool:
     """Tell whether texts lie over each other, by their boxes; texts that lean, by the distance of their ends."""
     if texts and texts[0].get_rotation() % 90:
         ends = sorted(box.x1 for box in boxes)
-        apart = texts[0].get_fontsize() * texts[0].figure.dpi / 72 / math.sin(math.radians(texts[0].get_rotation()))
+        apart = float(texts[0].get_fontsize()) * dpi / 72 / math.sin(math.radians(texts[0].get_rotation()))
         return any(right - left < apart for left, right in pairwise(ends))
     return any(one.padded(-1).overlaps(other.padded(-1)) for n, one in enumerate(boxes) for other in boxes[:n])
 

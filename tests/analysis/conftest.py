@@ -27,7 +27,7 @@ class Page(HTMLParser):
         self.tags.add(tag)
         self.loaded += [value for name, value in attrs if name in ("src", "srcset", "data", "poster")]
         self.loaded += [value for name, value in attrs if name == "href" and tag != "a"]
-        if tag not in ("meta", "img", "br"):
+        if tag not in ("meta", "img", "br", "source"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):

@@ -66,7 +66,7 @@ def test_data_that_are_not_there_leave_a_line(trained: Path, tmp_path: Path, mon
         data = run.config.data.model_copy(update=changes)
         other = runs.Run(run.path, run.config.model_copy(update={"data": data}))
         line = behaviour(other)
-        assert "Left out: " in line and why in line and "plot_attention" in line and line.count("<p") == 1
+        assert "are missing, because " in line and why in line and "plot_attention" in line and line.count("<p") == 1
     monkeypatch.setattr(subject, "LARGEST", 10)
     assert "over 10" in behaviour(run)
 
@@ -84,7 +84,7 @@ def test_local_tables_are_opened(tiny: Path, tmp_path: Path, checked: Checked) -
     training.train(config.load(tiny, [*given, "--epochs", "1"]), tmp_path / "run", progress=False)
     assert "Attention in one sample" in checked(report.render(tmp_path / "run"))
     (folder / "test.csv").write_text("text,label\n")
-    assert "Left out: " in checked(report.render(tmp_path / "run"))
+    assert "are missing, because " in checked(report.render(tmp_path / "run"))
     shutil.rmtree(folder)
     assert "are in no local directory" in checked(report.render(tmp_path / "run"))
 
@@ -141,7 +141,7 @@ def test_a_gradient_check(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     with pytest.raises(ConfigError, match="gradient check"):
         report.render(out, target=0.5)
     (out / GDU_SHEET.file).write_bytes(b"no picture")
-    assert "gdu.png is not there" in report.render(out)
+    assert "The file gdu.png is missing" in report.render(out)
 
 
 @pytest.fixture

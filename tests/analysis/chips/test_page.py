@@ -10,7 +10,7 @@ from hw_models.chip import Chip
 
 
 def test_a_chip_without_source_says_so() -> None:
-    assert "No source" in chip_section(Chip()) and "exact" in chip_section(None)
+    assert "names no source" in chip_section(Chip()) and "exact" in chip_section(None)
 
 
 def test_every_field_that_differs_is_told_with_its_meaning() -> None:

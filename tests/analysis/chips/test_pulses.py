@@ -42,7 +42,7 @@ def test_default_number_of_pulses(dw_min: float, most: int) -> None:
 @pytest.mark.parametrize("name", ["gong_2018_reram", "li_2018_capacitor", "tang_2018_ecram", "kim_2019_ecram"])
 def test_presets_are_drawn(name: str, tmp_path: Path) -> None:
     ax = plot_pulse_response(pulse_response(load(name)))
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("pulses", "weight [weight range]")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("number of pulses", "weight [share of the weight range]")
     found = pulse_response(load(name))
     line = next(part for part in ax.lines if part.get_label() == "nominal device")
     assert line.get_ydata() == pytest.approx(found.mean)

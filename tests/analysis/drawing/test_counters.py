@@ -46,7 +46,7 @@ def test_bars(tmp_path: Path) -> None:
     assert [text.get_text() for text in ax.get_yticklabels()] == ["ADC conversions", "device reads", "own thing"]
     assert [part.get_width() for part in ax.patches] == [20, 1e6, 3, 5]
     assert [text.get_text() for text in ax.texts] == ["20", "1M", "3", "5"]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("count per update [1]", "counter")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("count per update [1]", "operation")
     low, high = ax.get_xlim()
     assert low < 3 and high > 1e6
     style.save(ax, tmp_path / "picture.png")
