@@ -83,7 +83,7 @@ def test_a_sweep_has_columns_of_cost_and_a_page_with_the_front(tmp_path):
         assert row["energy"] > 0 and row["latency"] > 0 and row["update_energy"] > row["energy"]
     assert "update energy" in found.as_text() and " nJ" in found.as_text()
     page = report.write(tmp_path / "sweep").read_text(encoding="utf-8")
-    assert "Pareto front" in page and "accuracy against energy" in page
+    assert "Pareto front" in page and "accuracy by energy" in page
 
 
 def test_a_comparison_has_columns_and_bars_of_cost(tmp_path):

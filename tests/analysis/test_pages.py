@@ -35,7 +35,7 @@ def test_a_run_on_an_event_driven_chip(tiny: Path, tmp_path: Path, checked: Chec
     training.train(config.load(tiny, ["--chip", "loihi", "--epochs", "1"]), tmp_path / "run", progress=False)
     text = checked(report.render(tmp_path / "run"))
     assert "orchard_2021_loihi2" in text and "Attention in one sample" in text
-    assert "Conductances" not in text and "Potentiation" not in text
+    assert "Conductances" not in text and "(potentiation)" not in text
 
 
 def test_a_run_from_another_run(trained: Path, tiny: Path, tmp_path: Path, checked: Checked) -> None:
@@ -43,7 +43,7 @@ def test_a_run_from_another_run(trained: Path, tiny: Path, tmp_path: Path, check
     shutil.copytree(trained, start)
     training.train(config.load(tiny, ["--epochs", "1"]), out, start=start, progress=False)
     text = checked(report.render(out))
-    assert f"Before: the weights of &#x27;{start}&#x27;" in text and f"--from {start}" in text
+    assert f"Before learning are the weights of &#x27;{start}&#x27;" in text and f"--from {start}" in text
     shutil.rmtree(start)
     gone = checked(report.render(out))
     assert "which is not there" in gone and ">before<" not in gone
@@ -105,7 +105,7 @@ def test_data_that_fail_leave_a_line(trained: Path, monkeypatch: pytest.MonkeyPa
 def test_a_sweep_of_fields(sweep: Callable[..., Path], vary: list[str], checked: Checked) -> None:
     out = sweep(vary)
     text = checked(report.render(out))
-    assert text.count('alt="accuracy against ') == len(vary)
+    assert text.count('alt="accuracy by ') == len(vary)
     assert text.count('alt="map of accuracy') == {1: 0, 3: 3}[len(vary)]
     ideal = results.load(out).ideal
     assert ideal is not None and f"{100 * ideal:.1f} %, the same weights" in text

@@ -18,8 +18,8 @@ def test_every_field_that_differs_is_told_with_its_meaning() -> None:
     text = chip_section(chip)
     for name in chip.differences():
         assert f"<td>{name}</td>" in text
-    assert html.escape(chip.citation) in text and "Potentiation and depression" in text
-    assert "Potentiation" not in chip_section(load("orchard_2021_loihi2"))
+    assert html.escape(chip.citation) in text and "(potentiation)" in text
+    assert "(potentiation)" not in chip_section(load("orchard_2021_loihi2"))
 
 
 def test_chips_each_under_its_name() -> None:
