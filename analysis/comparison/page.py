@@ -58,8 +58,10 @@ def summary(result: Comparison) -> str:
     if result.baseline is not None:
         rows.append((result.baseline.name, numbers.share(result.baseline.accuracy), *[numbers.NONE] * (len(heads) - 2)))
     told = [f"{found.name}: {line}" for found in result.contestants for line in limits.lines(found.limits)]
-    baseline = [] if result.baseline is None else [(result.baseline.name, f"{result.baseline.about}.".capitalize())]
-    shown = html.table(heads, rows), html.terms([*COLUMNS, *baseline])
+    columns = [*COLUMNS]
+    if result.baseline is not None:
+        columns.append((result.baseline.name, f"{result.baseline.about[:1].upper()}{result.baseline.about[1:]}."))
+    shown = html.table(heads, rows), html.terms(columns)
     return html.section("In short", *shown, html.points(told, "warn"))
 
 

@@ -95,7 +95,7 @@ def test_a_comparison_has_columns_and_bars_of_cost(tmp_path):
     assert "J a sample" in found.as_text() and "s an update" in found.as_text()
     assert analysis.comparison.load(tmp_path / "compare").contestants[-1].bills == one.bills
     page = report.write(tmp_path / "compare").read_text(encoding="utf-8")
-    assert "energy by part" in page and "leaves out" in page and "legallo_2023_core" in page
+    assert 'alt="bars of energy, by part of the chip"' in page and "leaves out" in page and "legallo_2023_core" in page
 
 
 def test_accuracy_as_a_run_settles():

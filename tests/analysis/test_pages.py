@@ -28,7 +28,7 @@ def test_a_run_shows_its_behaviour(trained: Path, checked: Checked) -> None:
     text = checked(report.render(trained))
     for title in ("Settling, free and nudged", "States at their limits", "Attention in one sample", "updates move the"):
         assert title in text
-    assert "Left out" not in text and report.render(trained) == text
+    assert "are missing, because" not in text and report.render(trained) == text
 
 
 def test_a_run_on_an_event_driven_chip(tiny: Path, tmp_path: Path, checked: Checked) -> None:
@@ -94,7 +94,7 @@ def test_data_that_fail_leave_a_line(trained: Path, monkeypatch: pytest.MonkeyPa
         raise DataError("no\nsuch <data>")
 
     monkeypatch.setattr(subject, "open_run", fail)
-    assert "Left out: no such &lt;data&gt;." in checked(report.render(trained))
+    assert "are missing, because no such &lt;data&gt;." in checked(report.render(trained))
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_a_sweep_of_fields(sweep: Callable[..., Path], vary: list[str], checked:
     assert text.count('alt="accuracy by ') == len(vary)
     assert text.count('alt="map of accuracy') == {1: 0, 3: 3}[len(vary)]
     ideal = results.load(out).ideal
-    assert ideal is not None and f"{100 * ideal:.1f} %, the same weights" in text
-    assert "The chip, where nothing is varied: legallo_2023_hermes" in text
+    assert ideal is not None and f"{100 * ideal:.1f} % with the same weights on the whole split" in text
+    assert "The chip before fields are varied: legallo_2023_hermes" in text
 
 
 def test_a_sweep_of_chips(sweep: Callable[..., Path], checked: Checked) -> None:

@@ -53,7 +53,7 @@ def test_a_run_on_a_hostile_chip(tiny: Path, tmp_path: Path, checked: Checked) -
     text = checked(report.render(tmp_path / "run"))
     assert html.escape(HOSTILE) in text and html.escape(chip.citation) in text
     assert 'href="javascript' not in text
-    assert "Conductances" in text and "Potentiation" in text
+    assert "Conductances" in text and "(potentiation)" in text
     assert settings.to_dict() in tomls(text)
 
 

@@ -426,4 +426,4 @@ def test_help_tells_both_forms_of_a_field(capsys):
     with pytest.raises(SystemExit):
         main(["require", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "--field NAME[=VALUES]" in shown and "for bits also NAME alone (2 to 12)" in shown
+    assert "--field NAME[=VALUES]" in shown and "A field of bits needs no range (then 2 to 12)" in shown

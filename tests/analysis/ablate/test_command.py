@@ -66,6 +66,6 @@ def test_one_line_for_what_cannot_be(neuroep, trained, tmp_path, arguments, expe
 
 def test_help_tells_of_it(neuroep):
     assert "--effect NAME" in neuroep("ablate", "--help").out
-    assert "switch the effects of a chip off" in neuroep("--help").out
+    assert "switch off the effects of a chip" in neuroep("--help").out
     lines = neuroep("chips", "--effects").out.splitlines()
     assert any(line.startswith("ADC bits: adc.bits = unset, adc.range = unset") for line in lines)

@@ -20,8 +20,9 @@ def test_the_page(small, checked):
         assert title in text
     for cost in small.costs:
         assert html.escape(cost.effect) in text
-    assert 'alt="effects by what they cost"' in text and 'alt="pairs of effects"' in text
-    assert "read-out bits" in text and "where nothing is switched off" in text
+    assert 'alt="bars of the accuracy that each effect costs"' in text
+    assert 'alt="gain of pairs of effects beyond the sum of both gains"' in text
+    assert "read-out bits" in text and "The chip with all effects" in text
 
 
 def test_the_command_makes_it_again(small, neuroep, tmp_path, monkeypatch, trained):

@@ -18,7 +18,7 @@ def test_effects_are_drawn_from_the_top(small):
     assert widths[len(small.costs) :] == pytest.approx([-100 * cost.only.mean for cost in small.costs])
     places = dict(zip([text.get_text() for text in ax.get_yticklabels()], ax.get_yticks(), strict=True))
     assert max(places, key=places.get) == small.costs[0].effect
-    assert ax.get_xlabel() == "accuracy [points]"
+    assert ax.get_xlabel() == "difference of accuracy [points]"
 
 
 def test_pairs_are_drawn(small):

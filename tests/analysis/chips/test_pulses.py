@@ -44,7 +44,7 @@ def test_presets_are_drawn(name: str, tmp_path: Path) -> None:
     ax = plot_pulse_response(pulse_response(load(name)))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("number of pulses", "weight [share of the weight range]")
     found = pulse_response(load(name))
-    line = next(part for part in ax.lines if part.get_label() == "nominal device")
+    line = next(part for part in ax.lines if part.get_label() == "nominal device, without spread and noise")
     assert line.get_ydata() == pytest.approx(found.mean)
     assert found.mean.argmax() == len(found.mean) // 2
     style.save(ax, tmp_path / "picture.png")

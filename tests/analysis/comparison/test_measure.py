@@ -251,7 +251,7 @@ def test_the_limit_of_a_chip_is_said(compared, parsed) -> None:
     line = "legallo_2023_hermes: limits learning most: read noise of the devices (signal-to-noise of the contrast"
     assert line in result.as_text()
     text = report.render(result.out)
-    assert line in text and "Cosine of what both phases share" in text
+    assert line in text and "Cosine without the difference between the phases" in text
     parsed(text)
 
 

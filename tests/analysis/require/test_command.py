@@ -57,4 +57,4 @@ def test_one_line_for_what_cannot_be(neuroep, learned, tmp_path, arguments, expe
 
 def test_help_tells_of_it(neuroep):
     assert "--against PRICE" in neuroep("require", "--help").out
-    assert "which values of fields meet a target" in neuroep("--help").out
+    assert "the values of fields that meet a target accuracy" in neuroep("--help").out

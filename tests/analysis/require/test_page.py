@@ -17,7 +17,7 @@ def test_the_page_of_a_border(bits, checked):
     assert report.render(bits.out) == text
     for title in ("In short", "Points that were run", "Accuracy by point", "To reproduce it", "meets it"):
         assert title in text
-    assert 'alt="verdicts about points"' in text and "assumed: accuracy goes one way" in text
+    assert 'alt="points by verdict"' in text and "assumed: accuracy goes one way" in text
 
 
 def test_the_page_of_a_front(front, checked):

@@ -20,7 +20,7 @@ def test_the_front_is_drawn(front):
     ax = plot_front(front)
     line = next(line for line in ax.lines if line.get_label() == "front")
     assert line.get_xdata().tolist() == [one.price for one in front.front]
-    assert f"priced alone ({24 - len(front.means)})" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert f"only priced ({24 - len(front.means)})" in [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def test_what_is_not_there_is_not_drawn(bits, front):

@@ -11,7 +11,8 @@ def test_the_page_of_a_run_tells_of_readings_at_the_stop():
     counted = {"adc": 100, "adc_transposed": 40, "adc_transposed_at_stop": 10}
     record = {"epoch": 1, "updates": 10, "counters": counted, "evaluate": {}}
     assert "ADC, transposed 25.00 %" in told(costs([record]))
-    assert "at the stop, beyond" not in told(costs([record | {"counters": {"adc": 100}}]))
+    assert "at full scale" in told(costs([record]))
+    assert "at full scale" not in told(costs([record | {"counters": {"adc": 100}}]))
 
 
 def test_what_was_not_counted_is_not_drawn() -> None:

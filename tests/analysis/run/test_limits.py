@@ -36,7 +36,7 @@ def test_pictures_show_every_limit_and_every_synapse(noisy):
 def test_the_page_has_the_table_and_says_the_limit(noisy, checked):
     text = checked(report.render(noisy))
     assert "What limits learning" in text and "limits learning most: " in text
-    assert "Share of the contrast below half a step of what digitises it: " in text and "query post" in text
+    assert "Share of the contrast below half a step of the converter: " in text and "query post" in text
 
 
 def test_records_without_limits_draw_nothing(trained):

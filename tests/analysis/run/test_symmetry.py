@@ -56,7 +56,7 @@ def test_the_page_shows_arrays_that_learn_by_pulses(tmp_path, scheme, checked, t
     chip = ["--chip", "ecram_mo", "--chip.update.scheme", scheme, "--optimiser.kind", "sgd"]
     training.train(config.load(tmp_path / "tiny.toml", chip), tmp_path / "run", progress=False, diagnose=False)
     text = checked(report.render(tmp_path / "run"))
-    assert "How far every device is from its symmetry point" in text
-    assert ("What the fast array gathers" in text) == (scheme == "agad")
+    assert "Distance of every device from its symmetry point" in text
+    assert ("The fast array" in text) == (scheme == "agad")
     plain = checked(report.render(trained))
-    assert "symmetry point" not in plain and "What the fast array gathers" not in plain
+    assert "symmetry point" not in plain and "The fast array" not in plain

@@ -29,7 +29,7 @@ def pulsed(tmp_path_factory):
 
 def test_the_page_names_the_array_that_wears_out_first(pulsed, checked):
     text = checked(report.render(pulsed))
-    assert "Pulses that devices got since the run began" in text and "First to wear out: " in text
+    assert "Pulses that the devices of every array got" in text and "The first device to wear out is in " in text
     found = Session.open(pulsed).engine.wear()
     assert {"dense_1", "dense_2"} <= {each.name for each in found}
     assert all(each.pulses.shape[0] == 2 and each.most > 0 for each in found)
@@ -45,6 +45,6 @@ def test_the_picture_shows_shares_of_devices_and_their_endurance():
 
 
 def test_runs_that_count_nothing_have_no_such_section(trained, checked):
-    assert "Pulses that devices got" not in checked(report.render(trained))
+    assert "Pulses that the devices of every array got" not in checked(report.render(trained))
     with pytest.raises(ConfigError, match="counted with"):
         wear.plot_pulses([])
