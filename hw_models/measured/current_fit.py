@@ -153,7 +153,8 @@ def _tried(law: str, v: Array, y: Array, device: Array, place: Array) -> Tried:
         scores += [likelihood(left[out][own], scale) for own in mixed(int(out.sum()))]
         left_all.append(left[out])
         values.append(y[out])
-    return Tried(law, np.array(scores), explained(np.concatenate(left_all), np.concatenate(values)))
+    r2 = explained(np.concatenate(left_all), np.concatenate(values))
+    return Tried(law, np.array(scores), r2, int(law != "linear"))
 
 
 def _short(value: float) -> float:

@@ -9,6 +9,8 @@ own: r = m_d target + s(v) z. With a column ``time`` of two ages or more the var
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import chi2
@@ -99,7 +101,7 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
         ("target [uS]", "|achieved - target| [uS], line: its mean"),
     )  # fmt: skip
     whole = Tried(law, np.array([]), explained(r, achieved))
-    kept = [Tried(one.law, one.scores, explained(r, achieved)) for one in tried]
+    kept = [replace(one, r2=explained(r, achieved)) for one in tried]
     kept += [whole] if law not in {one.law for one in kept} else []
     left = float(np.sqrt(np.mean(r**2)))
     return LawFit("programming", law, len(r), fields, estimates, tuple(kept), left, "uS", sketch, tuple(notes))
@@ -217,7 +219,7 @@ def _tried(order: int, v: Array, r: Array, share: Array | None, left_out: list[A
         kept = None if share is None else share[~part]
         terms = _fitted(order, v[~part], r[~part], kept)
         scores.append(likelihood(r[part], _sigma(terms, v[part], None if share is None else share[part])))
-    return Tried(f"order {order}", np.array(scores), float("nan"))
+    return Tried(f"order {order}", np.array(scores), float("nan"), order)
 
 
 def _misfit(v: Array, z: Array) -> list[str]:

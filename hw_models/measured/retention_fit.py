@@ -212,7 +212,8 @@ def _tried(name: str, law: Callable[[Array], Array], shown: Array, place: Array)
         scores += [likelihood(left[out][own], scale) for own in mixed(int(out.sum()))]
         left_all.append(left[out])
         values.append(shown[out])
-    return Tried(name, np.array(scores), explained(np.concatenate(left_all), np.concatenate(values)))
+    r2 = explained(np.concatenate(left_all), np.concatenate(values))
+    return Tried(name, np.array(scores), r2, int(name != "none"))
 
 
 def _drift(

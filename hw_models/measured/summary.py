@@ -64,8 +64,9 @@ def of_law(fit: LawFit) -> list[str]:
         lines.append(f"{law:<14} {shown:<27} {r2:.4f}")
         clear |= law == fit.law and 0 < apart <= CLEAR * error
     if clear:
-        those = "laws that fit," if any(one.fits for one in fit.tried) else "laws"
-        lines.append(f"Taken: {fit.law}, the simplest of the {those} within two standard errors of the best.")
+        those = "laws that fit the data and are" if any(one.fits for one in fit.tried) else "laws"
+        of = f"the simplest (fewest free numbers) of the {those} within two standard errors of the best"
+        lines.append(f"Taken: {fit.law}, {of}.")
     return [*lines, *([""] if fit.notes else []), *fit.notes]
 
 
