@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from hw_models.reading import Entries
 from neuroep import __version__
 from neuroep.errors import ConfigError, NeuroepError, UserError, nearest, unknown
-from neuroep.runs import fit_arguments, memory, streams
+from neuroep.runs import fit_arguments, folders, memory, streams
 from neuroep.runs.streams import say
 
 if TYPE_CHECKING:
@@ -270,6 +270,7 @@ def _add_analyses(add: Callable[..., Parser]) -> None:
     command = add("export", _export, "write the SPICE netlist of a sample, settled on a chip; see docs/netlist.md")
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory, or configuration (initial weights)")
     command.add_argument("--out", required=True, metavar="FILE", help="netlist to write")
+    command.add_argument("--force", action="store_true", help="write over a file that is there")
     command.add_argument("--sample", type=int, default=0, metavar="N", help="number of the sample, from 0 (default)")
     command.add_argument("--split", default="test", metavar="NAME", help="its split (default: test)")
     about = "array to write, by the name of its synapse; may be repeated (default: all)"
@@ -423,6 +424,10 @@ def _fit(arguments: argparse.Namespace) -> None:
     streams.check_output()
     named = {name: vars(arguments)[name] for name in fit_arguments.NAMES}
     given = {name: value for name, value in named.items() if value is not None}
+    if laws := fit_arguments.laws_of(arguments.laws):
+        given["law"] = laws
+    if arguments.out is not None and arguments.out.endswith(".toml") and not arguments.force:
+        folders.check_absent(arguments.out)
     say(measured.run(arguments.files, arguments.out, arguments.picture, **given))
 
 
@@ -430,6 +435,8 @@ def _export(arguments: argparse.Namespace) -> None:
     from neuroep.runs import directory as runs, netlists
 
     streams.check_output()
+    if not arguments.force:
+        folders.check_absent(arguments.out)
     given = {name: vars(arguments)[name] for name in ("sample", "split", "overrides", "arrays", "tokens", "loop")}
     found = netlists.export(arguments.source, arguments.out, **given)
     say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())

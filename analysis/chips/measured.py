@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -186,7 +186,8 @@ def plot_law(fit: LawFit, ax: Axes | None = None) -> Axes:
     """Draw points and the law."""
     ax, sketch = style.axes(ax), fit.sketch
     ax.plot(sketch.x, sketch.y, ".", color=style.BLUE, markersize=3, alpha=0.6, label="measured")
-    ax.plot(sketch.line_x, sketch.line_y, color=style.VERMILION, linewidth=1.6, label=f"law {fit.law}")
+    law = f"law {fit.law}{', as asked for' if fit.asked else ''}"
+    ax.plot(sketch.line_x, sketch.line_y, color=style.VERMILION, linewidth=1.6, label=law)
     if sketch.log[0] and (sketch.x > 0).any():
         ax.set_xscale("log")
     style.dress(ax, x=sketch.labels[0], y=sketch.labels[1], title=summary.TITLES[fit.kind].lower())
@@ -223,6 +224,7 @@ def run(
     g_min: float | None = None,
     g_max: float | None = None,
     citation: str = "",
+    law: Mapping[str, str] | None = None,
 ) -> str:
     """Fit files of measurements, write chip and picture where asked for, and return what was found in words.
 
@@ -234,7 +236,7 @@ def run(
         TOML of the chip.
     picture : str or Path, optional
         PNG.
-    kind, response, readings, g_min, g_max, citation
+    kind, response, readings, g_min, g_max, citation, law
         As of :func:`hw_models.measured.chip_files.fit_files`.
 
     Raises
@@ -245,7 +247,7 @@ def run(
     for what, path, ending in (("chip", out, ".toml"), ("picture", picture, ".png")):
         if path is not None and Path(path).suffix != ending:
             raise ChipError(f"{what} '{path}': a file named {ending} is needed")
-    how = {"kind": kind, "response": response, "readings": readings, "citation": citation}
+    how = {"law": law, "kind": kind, "response": response, "readings": readings, "citation": citation}
     name = Path(out).stem if out is not None else "measured"
     found = chip_files.fit_files(files, name=name, g_min=g_min, g_max=g_max, **how)  # type: ignore[arg-type]
     if out is not None:

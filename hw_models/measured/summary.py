@@ -55,7 +55,8 @@ def of_law(fit: LawFit) -> list[str]:
     left = f"{fit.residual:.3g} {fit.residual_unit}" if fit.residual_unit.startswith("u") else (
         f"{fit.residual:.2%} {fit.residual_unit}"
     )  # fmt: skip
-    lines = [f"{TITLES[fit.kind]}: {fit.points} points.", f"Law '{fit.law}', residual {left}.", "", HEAD]
+    asked = ", as asked for" if fit.asked else ""
+    lines = [f"{TITLES[fit.kind]}: {fit.points} points.", f"Law '{fit.law}'{asked}, residual {left}.", "", HEAD]
     lines += [*estimated(fit.estimates.items()), ""]
     clear = False
     lines.append(f"{'law':<14} {'behind the best, left out':<27} R2")
@@ -63,7 +64,7 @@ def of_law(fit: LawFit) -> list[str]:
         shown = f"{apart:.2g} +- {error:.2g}" if apart else "best"
         lines.append(f"{law:<14} {shown:<27} {r2:.4f}")
         clear |= law == fit.law and 0 < apart <= CLEAR * error
-    if clear:
+    if clear and not fit.asked:
         those = "laws that fit," if any(one.fits for one in fit.tried) else "laws"
         lines.append(f"Taken: {fit.law}, the simplest of the {those} within two standard errors of the best.")
     return [*lines, *([""] if fit.notes else []), *fit.notes]

@@ -224,7 +224,10 @@ def test_command(neuroep, trained, tmp_path):
     found = neuroep("export", trained, "--chip", "pcm", "--sample", "3", "--out", out, "--array", "dense_1", "--array",
                     "dense_2")  # fmt: skip
     assert found.code == 0 and found.out.startswith(f"{out}: sample 3 of test on ") and out.exists()
-    page = json.loads(neuroep("export", trained, "--chip", "pcm", "--array", "dense_2", "--out", out, "--json").out)
+    again = ("--array", "dense_2", "--out", out, "--json")
+    refused = neuroep("export", trained, "--chip", "pcm", *again)
+    assert (refused.code, "is there: name another one, or" in refused.err) == (2, True)
+    page = json.loads(neuroep("export", trained, "--chip", "pcm", *again, "--force").out)
     assert page["reads"] == ["dense_2_f", "dense_2_b"] and len(page["currents"]) == 2 * (2 + 8)
     assert set(page["states"]) == {"s_output_0", "s_output_1"}
 
