@@ -230,7 +230,7 @@ def test_the_command_prints_tables_and_json(neuroep, tiny):
     assert "legallo_2023_core" in neuroep("chips", "--components").out
     none = ("--chip.cost.components", "[]")
     assert "has no constants of cost" in neuroep("cost", tiny, "--chip", "ideal").line
-    assert "energy, without constants of cost" in neuroep("cost", tiny, "--chip", "pcm", *none).out, "but durations"
+    assert "energy (the chip has no constants, cost.components)" in neuroep("cost", tiny, "--chip", "pcm", *none).out, "but durations"
 
 
 def test_numbers_have_a_prefix_that_fits():
@@ -283,7 +283,7 @@ def test_durations_alone_make_a_bill_of_seconds():
     found, priced = (public(opened(chip), samples=8) for chip in (timed, PRICED))
     for one, other in ((found.classification, priced.classification), (found.update, priced.update)):
         assert one.latency == other.latency and one.seconds > 0 and not one.priced
-        assert one.as_dict()["energy"] is None and "energy, without constants of cost" in one.leaves_out
+        assert one.as_dict()["energy"] is None and "energy (the chip has no constants, cost.components)" in one.leaves_out
     assert "energy" not in found.as_text().split("the same network")[0].replace("energy, without", "")
     with pytest.raises(ChipError, match="has no constants of cost"):
         public(opened({"device.read_noise": 0.01}), samples=8)
