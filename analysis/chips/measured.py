@@ -20,6 +20,7 @@ from hw_models.measured.chip_files import MeasuredChip
 from hw_models.measured.curves import ANEW
 from hw_models.measured.law_fits import LawFit
 from hw_models.measured.response import ResponseFit
+from hw_models.text import plain
 
 DRAWN = 1500
 """Most readings of a curve that are drawn."""
@@ -255,4 +256,5 @@ def run(
     if picture is not None:
         with style.own_look():
             style.save(sheet(found), Path(picture))
-    return found.as_text()
+    written = [f"{what}: {plain(path)}" for what, path in (("chip", out), ("picture", picture)) if path is not None]
+    return "\n".join([found.as_text(), *([""] if written else []), *written])

@@ -60,6 +60,7 @@ def test_from_a_file_to_a_chip_and_a_picture(
     assert main(["fit", str(curves), "--out", str(chip), "--picture", str(picture), *arguments]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("From curves.csv.\nResponse to pulses: 10 devices, 2 cycles, 1200 pulses up and 1200 down.")
+    assert shown.endswith(f"\n\nchip: {chip}\npicture: {picture}\n")
     assert picture.read_bytes().startswith(b"\x89PNG")
     found = load(str(chip))
     assert (found.name, found.citation, found.device.pulse.response) == ("mine", "A. Lab", "soft_bounds")
