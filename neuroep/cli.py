@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hw_models.reading import Entries
 from neuroep import __version__
-from neuroep.errors import ConfigError, NeuroepError, UserError, nearest, unknown
+from neuroep.errors import ConfigError, NeuroepError, UserError, nearest, slips, unknown
 from neuroep.runs import fit_arguments, folders, memory, streams
 from neuroep.runs.streams import say
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ABOUT = "Train and study Equilibrium Propagation classifiers with Hopfield attention."
 GONE = 141
 """Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
+SLIPS = 2
+"""Of typing, up to which an option of another command may be meant."""
 TRIALS = (
     "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides"
 )  # fmt: skip
@@ -68,6 +70,8 @@ class Parser(argparse.ArgumentParser):
         self.settings = settings
         self.options: dict[str, bool] = {}
         """Own options, and whether each takes a value."""
+        self.beside: dict[str, Parser] = {}
+        """All commands, whose options may be meant."""
         raw = argparse.RawDescriptionHelpFormatter
         super().__init__(prog, None, description, epilog, formatter_class=raw, allow_abbrev=False)
         self.register("action", None, _GivenOnce)
@@ -84,8 +88,21 @@ class Parser(argparse.ArgumentParser):
         start, _, rest = message.partition("unrecognized arguments: ")
         if not start and rest.startswith("-"):
             given = rest.split(" ")[0].partition("=")[0]
-            raise ConfigError(unknown("option", given, sorted(self.options)))
+            raise ConfigError(self._elsewhere(given) or unknown("option", given, sorted(self.options)))
         raise ConfigError(message)
+
+    def _elsewhere(self, given: str) -> str:
+        """Say of which other commands an option is that was given here, where it is nearer to theirs; else nothing."""
+        far = min(slips(given, own) for own in self.options)
+        others = {name: slips(given, name) for each in self.beside.values() for name in each.options}
+        near = min(others, key=others.__getitem__, default="")
+        if not near or others[near] > SLIPS or others[near] >= far:
+            return ""
+        whose = [f"neuroep {name}" for name, command in self.beside.items() if near in command.options]
+        return f"unknown option '{given}': '{near}' is one of {', '.join(whose)}; {self.prog} has {self._allowed()}"
+
+    def _allowed(self) -> str:
+        return ", ".join(sorted(name for name in self.options if name.startswith("--")))
 
     def format_help(self) -> str:
         """Return the help text, with the settings where the command takes any."""
@@ -200,6 +217,8 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     _add_runs(add)
     _add_analyses(add)
     _add_sweeps(add)
+    for command in commands.values():
+        command.beside = commands
     return parser, commands
 
 
