@@ -122,8 +122,8 @@ def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None, bool], str]]
             return kind, build
     held = sorted(entry.name for entry in folder.iterdir())
     found = ", ".join(held[:6]) + (f" and {len(held) - 6} more" if len(held) > 6 else "") if held else "nothing"
-    wanted = f"no {runs.CONFIG} of a run, {comparison.RESULTS} of a comparison, {SWEEP} of a sweep, an ablation or a requirement"
-    wanted += f" or {gradcheck.CURVES} of a gradient check"
+    wanted = f"no {runs.CONFIG} of a run, {comparison.RESULTS} of a comparison, {gradcheck.CURVES} of a gradient check"
+    wanted += f", or {SWEEP} of a sweep, an ablation or a requirement"
     raise ConfigError(f"'{folder}' cannot be reported: it has {wanted}, but {found}")
 
 
