@@ -58,6 +58,8 @@ def write(
     """
     path = Path(directory) / REPORT if out is None else Path(out)
     _check_replaceable(path)
+    if out is not None and not path.absolute().parent.is_dir():
+        raise ConfigError(f"report '{path}' cannot be written: its folder is not there")
     text = render(directory, target=target, progress=progress)
     try:
         write_text(path, text)

@@ -21,6 +21,7 @@ from hw_models.measured.curves import ANEW
 from hw_models.measured.law_fits import LawFit
 from hw_models.measured.response import ResponseFit
 from hw_models.text import plain
+from neuroep.runs.tables import check_place
 
 DRAWN = 1500
 """Most readings of a curve that are drawn."""
@@ -244,10 +245,14 @@ def run(
     ------
     ChipError
         If something in a file cannot be, or the disk refuses.
+    ConfigError
+        If there is no such folder, ahead of the fit.
     """
     for what, path, ending in (("chip", out, ".toml"), ("picture", picture, ".png")):
         if path is not None and Path(path).suffix != ending:
             raise ChipError(f"{what} '{path}': a file named {ending} is needed")
+        if path is not None:
+            check_place(path)
     how = {"law": law, "kind": kind, "response": response, "readings": readings, "citation": citation}
     name = Path(out).stem if out is not None else "measured"
     found = chip_files.fit_files(files, name=name, g_min=g_min, g_max=g_max, **how)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from hw_models.chip import Chip, layers
 from hw_models.chip.device import refitted
 from hw_models.errors import ChipError
 from hw_models.reading import Entries, Page, read_toml
+from hw_models.text import shown
 from hw_models.whole_files import write_text
 
 FACTS = ("timing.pulse", "timing.row")
@@ -100,6 +101,10 @@ def laid(name: str | Path, _open: tuple[Path, ...] = ()) -> Laid:
     if real in _open:
         raise ChipError(f"{path}: a chip cannot start from itself")
     base, own = values.get("preset"), values
+    if base is not None and not isinstance(base, str):
+        raise ChipError(f"{path}: preset = {shown(base)}: should be the name of a chip or a file")
+    if (kept := own.get(layers.KEPT)) and not layers.kept_of(own):
+        raise ChipError(f"{path}: {layers.KEPT} = {shown(kept)}: should be a list of names")
     if isinstance(base, str):
         below = _below(path, base, (*_open, real))
         values, places = laid_over(below.values, values), dict(below.files)

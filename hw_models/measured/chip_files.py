@@ -95,6 +95,9 @@ def fit_files(
         raise ChipError("no file of measurements is given")
     curves, tables, sources = _opened([Path(path) for path in paths], kind)
     _check_laws(law or {}, sources)
+    for end, size in (("g_min", g_min), ("g_max", g_max)):
+        if size is not None and not (np.isfinite(size) and size >= 0):
+            raise ChipError(f"{end} = {size!r}: a conductance from 0 is needed [uS]")
     for what, value, usual in (("response", response, "auto"), ("readings", readings, "write")):
         if not curves and value != usual:
             raise ChipError(f"option {what} = '{value}': it goes with pulse curves, and none of the files holds any")

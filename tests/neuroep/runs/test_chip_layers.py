@@ -98,6 +98,10 @@ def test_a_fault_is_named_with_the_file_in_which_it_stands(plain, write):
     assert line_of(plain, ["--chip", "pcn"]).startswith("unknown chip 'pcn': ")
     missing = write("missing.toml", "chip = 'none.toml'\n")
     assert line_of(missing).startswith(f"{missing}: cannot read chip '")
+    number = write("number.toml", "preset = 3\n")
+    assert line_of(plain, ["--chip", number]) == f"{number}: preset = 3: should be the name of a chip or a file"
+    kept = write("kept.toml", "kept = 'adc.bits'\n")
+    assert line_of(plain, ["--chip", kept]) == f"{kept}: kept = 'adc.bits': should be a list of names"
     wrong = write("wrong.toml", "preset = 'pcn'\n")
     assert line_of(plain, ["--chip", wrong]).startswith(f"{wrong}: preset: unknown chip 'pcn': ")
 
