@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from pydantic.fields import FieldInfo
+
 from hw_models.errors import nearest
 from hw_models.reading import Entries
 from hw_models.text import shown as as_shown
@@ -14,6 +16,8 @@ _ASSIGNED = re.compile(r"[\w.-]+ = ")
 """A fault that says which entry of a table it is of."""
 _NAMED = re.compile(r"(?:unknown key ')?([A-Za-z_][\w.-]*)'?(?= = |: )")
 """A fault names its field first."""
+_BELOW_ZERO = re.compile(r"\bg[et]=-")
+"""What pydantic's checks of a field show where it may be below 0, as a correlation may."""
 _WORDS: Mapping[str, str] = {
     "bool_type": "should be true or false",
     "dict_type": "should be a table",
@@ -56,9 +60,11 @@ def _percent(place: Sequence[str], error: Entries, names: Collection[str]) -> st
     if error["type"] not in ("less_than_equal", "less_than") or bounds.get("le", bounds.get("lt", 2)) > 1:
         return ""
     known = names.get(".".join(place)) if isinstance(names, Mapping) else None
-    lows = [getattr(each, "ge", getattr(each, "gt", 0)) for each in getattr(known, "metadata", ())]
-    said = getattr(known, "json_schema_extra", None)
-    share = min(lows, default=0) >= 0 or str(said.get("unit", "") if said else "").startswith("of ")
+    share = True
+    if isinstance(known, FieldInfo):
+        said = known.json_schema_extra
+        unit = said.get("unit") if isinstance(said, dict) else None
+        share = not _BELOW_ZERO.search(repr(known.metadata)) or str(unit).startswith("of ")
     return f"; it is a share, {value:g} % is {value / 100:g}" if share and 1 < value <= 100 else ""
 
 

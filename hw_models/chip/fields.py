@@ -15,6 +15,7 @@ from hw_models.chip import faults
 from hw_models.errors import ChipError
 
 if TYPE_CHECKING:
+    from pydantic.config import JsonDict
     from pydantic.fields import FieldInfo
 
 Bits = Annotated[int, Field(ge=1, le=24)]
@@ -51,7 +52,7 @@ def at(when: str, unit: str = "1", default: object = 0.0, means: str | None = No
     A unit that begins with :data:`SHARE` is that of a share. ``means`` stands in for the text under a field whose
     meaning the laws have that take it; ``most`` is the largest share that a chip may well have.
     """
-    extra = {"unit": unit, "when": when} | ({"most": str(most)} if most != USUAL else {})
+    extra: JsonDict = {"unit": unit, "when": when, **({"most": str(most)} if most != USUAL else {})}
     return Field(default=default, description=means, json_schema_extra=extra)
 
 
