@@ -92,14 +92,22 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(message)
 
     def _elsewhere(self, given: str) -> str:
-        """Say of which other commands an option is that was given here, where it is nearer to theirs; else nothing."""
+        """Say of which other commands an option is that is near to none of this one; else nothing."""
         far = min(slips(given, own) for own in self.options)
         others = {name: slips(given, name) for each in self.beside.values() for name in each.options}
         near = min(others, key=others.__getitem__, default="")
-        if not near or others[near] > SLIPS or others[near] >= far:
+        if not near or others[near] > SLIPS or far <= SLIPS:
             return ""
         whose = [f"neuroep {name}" for name, command in self.beside.items() if near in command.options]
         return f"unknown option '{given}': '{near}' is one of {', '.join(whose)}; {self.prog} has {self._allowed()}"
+
+    def named_elsewhere(self, error: str, argv: Sequence[str]) -> str:
+        """Say of which commands an option is that an error calls no setting, ``"; ..."``; empty if of none."""
+        for name in (argument.partition("=")[0] for argument in argv):
+            whose = [f"neuroep {other}" for other, command in self.beside.items() if name in command.options]
+            if whose and error.startswith(f"unknown setting '{name}'"):
+                return f"; '{name}' is an option of {', '.join(whose)}"
+        return ""
 
     def _allowed(self) -> str:
         return ", ".join(sorted(name for name in self.options if name.startswith("--")))
@@ -185,7 +193,10 @@ def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
     """Parse a command's own arguments, and gather what is left as overrides."""
     from neuroep.runs.overrides import check_once, split
 
-    own, overrides = split(argv, command.options) if command.settings else (argv, [])
+    try:
+        own, overrides = split(argv, command.options) if command.settings else (argv, [])
+    except ConfigError as error:
+        raise ConfigError(f"{error}{command.named_elsewhere(str(error), argv)}") from None
     arguments = command.parse_args(own)
     if arguments.engine:
         check_once("--engine", overrides[::2], command.options)

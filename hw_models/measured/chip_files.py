@@ -112,7 +112,10 @@ def fit_files(
     laws = _laws(tables, g_min, g_max, law or {})
     if found is not None:
         found = shared_out(found, next((law for law in laws if law.kind == "read_noise"), None))
-    made = _chip(name, citation or _citation(sources), found, laws, (g_min, g_max), _caveat(sources, found))
+    caveat = _caveat(sources, found)
+    asked = [f"'{one.law}' for {one.kind}" for one in laws if one.asked]
+    caveat += f" Laws that were asked for: {', '.join(asked)}." if asked else ""
+    made = _chip(name, citation or _citation(sources), found, laws, (g_min, g_max), caveat)
     return MeasuredChip(made, sources, found, tuple(laws))
 
 

@@ -187,6 +187,9 @@ def parse(
         raise ConfigError(f"{source}: {error}") from None
     try:
         chip = Chip.checked(table, forgiven) if isinstance(table, Mapping) else table
+        for name, file in places.items():
+            if file and forgiven and name in forgiven:
+                forgiven[name] += f" (in {file})"
         return Config.model_validate({**values, CHIP: chip} if CHIP in values else values)
     except Idle as error:
         line = f"{CHIP}.{error}"
@@ -194,6 +197,8 @@ def parse(
         fault = error.errors()[0]
         of_chip = error.title == Chip.__name__
         line = faults.line({**fault, "loc": (*((CHIP,) if of_chip else ()), *fault["loc"])}, settings())
+    if line.startswith("unknown key '") and faults.field(line).split(".")[0] in Chip.model_fields:
+        line += "; it is a field of a chip: a chip's file is given by --chip, its tables stand in [chip]"
     raise ConfigError(_placed(line, source, named, places))
 
 

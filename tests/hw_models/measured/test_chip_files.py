@@ -90,6 +90,7 @@ def test_the_toml_is_the_chip_with_all_that_is_known(whole: MeasuredChip, tmp_pa
 def test_a_law_can_be_asked_for(folder: Path, tmp_path: Path) -> None:
     found = fit_files([folder / "reads.csv", folder / "iv.csv"], law={"read_noise": "sqrt"})
     assert found.chip.device.read_noise_law == "sqrt"
+    assert found.chip.caveat.count(" Laws that were asked for: 'sqrt' for read_noise.") == 1
     save(found, tmp_path / "mine.toml")
     text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
     assert "# Law 'sqrt', as asked for, residual" in text

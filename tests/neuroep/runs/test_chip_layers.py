@@ -88,6 +88,7 @@ def test_a_fault_is_named_with_the_file_in_which_it_stands(plain, write):
         files.load(above)
     assert load(plain, ["--chip", above, "--chip.adc.bits", "6"]).chip.adc.bits == 6
     assert line_of(plain, ["--chip", below, "--chip.adc.bits", "41"]).startswith("chip.adc.bits = 41: ")
+    assert "; it is a field of a chip: a chip's file is given by --chip, " in line_of(below)
     own = write("own.toml", "[chip.adc]\nbits = 42\n")
     assert line_of(own).startswith(f"{own}: chip.adc.bits = 42: ")
     named = write("named.toml", f"[chip]\npreset = '{below}'\n")
@@ -129,7 +130,7 @@ def test_sweeps_plan_with_such_files(trained, write):
     assert len(plans.make(trained, choices, ["--chip", path, *AGAD]).points) == 2
     plan = plans.make(trained, points([axis(f"chip={path},ecram")], "grid"), AGAD)
     assert plan.chips[path]["update"]["scheme"] == "agad"
-    with pytest.raises(ConfigError, match=r"device\.pulse\.dw_min = 0\.01: it acts only with an update"):
+    with pytest.raises(ConfigError, match=rf"device\.pulse\.dw_min = 0\.01: it acts only .* \(in {path}\)$"):
         plans.make(trained, choices, ["--chip", path])
 
 
