@@ -165,6 +165,9 @@ class Ablation(Tabular):
             heads_of_pairs = ("both off", "", "off", "+-", "beyond the sum", "+-", "chips")
             lines += ["", *aligned([heads_of_pairs, *map(_pair, self.pairs)])]
         lines += ["", "off: accuracy without it, less as it is; alone: with it only, less without any [points]"]
+        if any(one.without.seeds > 1 for one in self.costs):
+            lines.append("+-: standard error of the mean over chips, compared in pairs; unpaired: of different chips")
+            lines.append("*: 0 lies outside the interval of 95 %")
         lines += [f"not seen by mode '{self.sweep.about['mode']}': {', '.join(self.unseen)}"] if self.unseen else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
         failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""

@@ -32,6 +32,8 @@ PRICES = "prices"
 """Folder of the sweep that prices points."""
 UNITS = {"energy": "J", "latency": "s", "area": "m^2"}
 """Prices, and their units."""
+ERRORS = "+-: standard error of the mean over the chips of a point"
+"""Below a table with such a column."""
 NOISY = 0.15
 """Levels by which means may stray before it is told."""
 
@@ -291,6 +293,8 @@ class Requirement(Tabular):
     def as_text(self) -> str:
         """Return what was found, and a table."""
         lines = [*self.said, "", *aligned(self.rows())]
+        counted = self.design["against"] is None
+        lines += [ERRORS] if counted and any(found.seeds > 1 for found in self.verdicts.values()) else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
         failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""
         return lined([*lines, f"{len(self.sweep.rows)} trials{failed}; written to {self.out}"])

@@ -136,7 +136,9 @@ class Sweep(Tabular):
         table = ["  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in (heads, *lines)]
         count = f"{len(self.rows)} trials, {len(self.failed)} failed" if self.failed else f"{len(self.rows)} trials"
         table += [self.unfinished] if self.unfinished else []
-        notes = [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
+        told = any(math.isfinite(point.std) for point in self.means)
+        notes = ["spread: standard deviation over the seeds"] if told else []
+        notes += [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
         notes += [f"... and {len(self.failed) - 3} more failed"] if len(self.failed) > 3 else []
         return lined([*table, *notes, f"{count}; written to {self.out}: {RESULTS}, {TIMINGS}, {TRIALS}, {SWEEP}"])
 

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import t as student
 
+from hw_models.errors import ChipError, unknown
 from hw_models.measured.population import LEVEL, Estimate
 
 Array = np.ndarray
@@ -67,6 +68,8 @@ class LawFit:
     residual_unit: str
     sketch: Sketch = field(repr=False)
     notes: tuple[str, ...] = ()
+    asked: bool = False
+    """Whether the law was asked for, not chosen."""
 
     @property
     def r2(self) -> float:
@@ -86,6 +89,22 @@ def chosen(tried: Sequence[Tried]) -> str:
     good = [one for one, (_, apart, error, _) in rows if apart <= max(CLEAR * error, 1e-9)]
     least = min(one.size for one in good)
     return max((one for one in good if one.size == least), key=lambda one: float(one.scores.sum())).law
+
+
+def taken(tried: Sequence[Tried], asked: str | None) -> str:
+    """Return the law that was asked for, or the one that is chosen.
+
+    Raises
+    ------
+    ChipError
+        If it is none of those that were tried.
+    """
+    if asked is None:
+        return chosen(tried)
+    names = [one.law for one in tried]
+    if asked not in names:
+        raise ChipError(unknown("law", asked, names))
+    return asked
 
 
 def behind(tried: Sequence[Tried]) -> list[tuple[str, float, float, float]]:

@@ -31,7 +31,7 @@ from scipy.stats import chi2, f as fisher
 
 from hw_models.errors import ChipError
 from hw_models.measured import law_fits
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, parts, robust
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, parts, robust, taken
 from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
@@ -51,7 +51,8 @@ MEANS: Mapping[str, tuple[str, str]] = {
 
 
 def fit_read_noise(
-    table: MeasuredTable, g_max: float | None = None, read_time: float = 250e-9, drift_start: float = 20.0
+    table: MeasuredTable, g_max: float | None = None, read_time: float = 250e-9, drift_start: float = 20.0,
+    asked: str | None = None,
 ) -> LawFit:
     """Fit the laws of read noise.
 
@@ -63,11 +64,13 @@ def fit_read_noise(
         Of the device [uS]; default the largest conductance.
     read_time, drift_start : float
         Of the chip [s]; they set the band of the 1/f law.
+    asked : str, optional
+        Law to take, whatever the data say.
 
     Raises
     ------
     ChipError
-        If there are fewer than three points, or of a trace fewer than five reads of each device.
+        If there are fewer than three points, or of a trace fewer than five reads of each device, or no such law.
     """
     g, sigma, reads, notes = _points(table)
     top = float(g.max()) if g_max is None else g_max
@@ -90,8 +93,8 @@ def fit_read_noise(
     rests = {law: float(np.sqrt(np.mean(one**2))) for law, one in left.items()}
     chances = {law: likely(left[law], left["pcm"], strays, reads is not None) for law in LAWS}
     tried = [replace(one, fits=chances[one.law] > UNLIKELY) for one in tried]
-    law = "additive" if alike else chosen(tried)
-    if alike:
+    law = "additive" if alike and asked is None else taken(tried, asked)
+    if alike and asked is None:
         notes.append("All conductances are alike: nothing tells how noise goes with them, and it counts as additive.")
     p, covariance = _fit(law, g, y, top, growth)
     free = len(g) - len(p)

@@ -58,7 +58,8 @@ def test_it_is_read_back(bits):
 def test_the_tables(bits, front):
     lines = bits.as_text().splitlines()
     assert lines[3].split() == ["chip.adc.bits", "accuracy", "+-", "chips", "80", "%"]
-    assert len(lines) == 4 + len(bits.verdicts) + 1
+    assert len(lines) == 4 + len(bits.verdicts) + 2
+    assert lines[-2] == "+-: standard error of the mean over the chips of a point"
     assert lines[-1] == f"{len(bits.sweep.rows)} trials; written to {bits.out}"
     lines = front.as_text().splitlines()
     assert lines[0].startswith(f"{len(front.means)} of 24 points run: ")

@@ -205,6 +205,36 @@ def test_a_right_law_of_read_noise_is_seldom_refused(law: str, known: bool) -> N
     assert min(refused.values()) > 400
 
 
+def test_a_law_that_is_asked_for_is_taken(tmp_path: Path) -> None:
+    """Whatever the data say; what it leaves is told all the same."""
+    reads = table(tmp_path, noisy("proportional", 7))
+    found = fit_read_noise(reads, 25.0, asked="additive")
+    assert (found.law, found.device["read_noise_law"]) == ("additive", "additive")
+    assert any("it does not fit" in note for note in found.notes)
+    assert fit_retention(table(tmp_path, drifted(6)), asked="none").law == "none"
+    with pytest.raises(ChipError, match=r"unknown law 'propotional': allowed are .*; did you mean 'proportional'\?"):
+        fit_read_noise(reads, 25.0, asked="propotional")
+
+
+def test_reads_alike_take_the_law_that_is_asked_for(tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    reads = {"device": np.repeat(np.arange(4), 50), "read": np.tile(np.arange(50), 4), "g": 10 + draw.normal(size=200)}
+    assert fit_read_noise(table(tmp_path, reads)).law == "additive"
+    assert fit_read_noise(table(tmp_path, reads), asked="proportional").law == "proportional"
+
+
+def test_an_order_of_programming_that_is_asked_for(tmp_path: Path) -> None:
+    draw = np.random.default_rng(5)
+    target = np.tile(np.linspace(2, 20, 10), 20)
+    error = table(tmp_path, {"target": target, "achieved": target + 0.3 * draw.normal(size=200)})
+    assert fit_programming(error).law == "order 0"
+    for asked in ("2", "order 2"):
+        found = fit_programming(error, asked=asked)
+        assert found.law == "order 2" and len(found.device["programming_noise"]) == 3
+    with pytest.raises(ChipError, match="unknown law 'order 9': allowed are order 0, order 1"):
+        fit_programming(error, asked="9")
+
+
 def test_reads_are_freed_of_a_line_in_their_time(tmp_path: Path) -> None:
     """Not in the order of rows: these are shuffled, and times far from even."""
     draw = np.random.default_rng(8)

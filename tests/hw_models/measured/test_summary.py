@@ -62,7 +62,7 @@ def test_laws_are_listed_with_what_they_are_behind_the_best() -> None:
     assert lines[:2] == ["Current by voltage: 21 points.", "Law 'sinh', residual 0.40% of it."]
     assert any(line.startswith("linear         15 +- 1") for line in lines)
     assert any(line.startswith("sinh           best") for line in lines)
-    assert lines[-2:] == ["", "A note."]
+    assert lines[-3:] == ["+-: standard error of the difference to the best", "", "A note."]
     assert fit.r2 == 0.99
     assert not any(line.startswith("Taken") for line in lines)
 
