@@ -1,7 +1,7 @@
 """Error of a mean over chips and samples where both are a choice, and chips see the same samples.
 
-Of chip s and sample i the difference is d_si = m + c_s + e_i + r_si, with variances of chips, samples and the rest. Of n
-chips with K samples each, sample i seen by m_i of them, the mean over all cells has the variance
+Of chip s and sample i the difference is d_si = m + c_s + e_i + r_si, with variances of chips, samples and the rest. Of
+n chips with K samples each, sample i seen by m_i of them, the mean over all cells has the variance
 
     var = sigma_c^2/n + sigma_e^2 sum(m_i^2)/(n K)^2 + sigma_r^2/(n K)
 
@@ -66,8 +66,8 @@ def over_samples(table: np.ndarray) -> OverSamples:
 def chance(mean: float, error: float, chips: int, beyond: OverSamples) -> float:
     """Return the probability of a mean so far from 0 where there is no difference.
 
-    The half of an interval is said to be the root of (t_c e_c)^2 + (t_e e_e)^2, Student's quantile for each piece at its
-    own freedom: wider than by Satterthwaite's mean freedom, which trusts a piece that is small by chance. The first
+    The half of an interval is said to be the root of (t_c e_c)^2 + (t_e e_e)^2, Student's quantile for each piece at
+    its own freedom: wider than by Satterthwaite's mean freedom, which trusts a piece that is small by chance. The first
     piece is no smaller than that of ``least`` alone.
 
     Parameters

@@ -108,13 +108,13 @@ def difference(*terms: tuple[int, Accuracies], right: Sequence[Right] = ()) -> S
     return replace(found, beyond=over_samples(np.array(table)))
 
 
-def gain(better: Accuracies, worse: Accuracies, *right: Right) -> SeedDifference:
+def gain(better: Accuracies, worse: Accuracies, right: Sequence[Right] = ()) -> SeedDifference:
     """Return how much more accurate one condition is than another."""
     return difference((1, better), (-1, worse), right=right)
 
 
 def interaction(
-    both: Accuracies, first: Accuracies, second: Accuracies, as_it_is: Accuracies, *right: Right
+    both: Accuracies, first: Accuracies, second: Accuracies, as_it_is: Accuracies, right: Sequence[Right] = ()
 ) -> SeedDifference:
     """Return what two effects gain together beyond the sum of their gains."""
     return difference((1, both), (-1, first), (-1, second), (1, as_it_is), right=right)

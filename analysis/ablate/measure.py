@@ -192,4 +192,7 @@ def _known(rounds: Rounds, points: _Points, wanted: Rule, compared: Sequence[tup
 def _measured(rounds: Rounds, points: _Points, conditions: tuple[Condition, ...]) -> SeedDifference:
     """Return the difference of two conditions, or the interaction of four."""
     found = [rounds.accuracies(points.points[each]) for each in conditions]
-    return gain(*found) if len(found) == 2 else interaction(*found)
+    if len(found) == 2:
+        return gain(found[0], found[1])
+    both, first, second, own = found
+    return interaction(both, first, second, own)

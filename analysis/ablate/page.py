@@ -70,7 +70,8 @@ def summary(result: Ablation) -> str:
 
 def ranking(result: Ablation) -> str:
     """Return the effects by what they cost."""
-    heads = ("effect", "off", "±", "whole ±", "unpaired ±", "alone", "±", "whole ±", "unpaired ±", "chips", "what is off")
+    errors = "±", "whole ±", "unpaired ±"
+    heads = ("effect", "off", *errors, "alone", *errors, "chips", "what is off")
     rows = [
         (
             cost.effect,

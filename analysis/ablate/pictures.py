@@ -80,8 +80,8 @@ def _with_pairs(result: Ablation) -> list[Ablation]:
 def _about(result: Ablation) -> str:
     return (
         f"Differences of accuracy, means over {numbers.plural(result.as_it_is.seeds, 'chip')}: what is gained without "
-        "an effect while all others stay, and what it takes away by itself. Errors are of paired differences, over chips "
-        "and samples."
+        "an effect while all others stay, and what it takes away by itself. Errors are of paired differences, over "
+        "chips and samples."
     )
 
 

@@ -103,8 +103,8 @@ class Ablation(Tabular):
 
     def _gain(self, better: tuple[str, ...], worse: tuple[str, ...]) -> SeedDifference:
         """Return how much more accurate one condition is than another."""
-        both = better, worse
-        return gain(*(self.accuracies(*each) for each in both), *(self.right(*each) for each in both))
+        right = self.right(*better), self.right(*worse)
+        return gain(self.accuracies(*better), self.accuracies(*worse), right)
 
     @property
     def as_it_is(self) -> SeedDifference:
@@ -134,9 +134,8 @@ class Ablation(Tabular):
         for pair in pairs:
             square = (BOTH, *pair), (WITHOUT, pair[0]), (WITHOUT, pair[1]), (AS_IT_IS,)
             found.append(self._gain((BOTH, *pair), (AS_IT_IS,)))
-            found.append(
-                interaction(*(self.accuracies(*each) for each in square), *(self.right(*each) for each in square))
-            )
+            both, first, second, own = (self.accuracies(*each) for each in square)
+            found.append(interaction(both, first, second, own, [self.right(*each) for each in square]))
         told = iter(marked(found))
         return (
             [EffectCost(one["name"], one["within"], one["told"], next(told), next(told)) for one in effects],

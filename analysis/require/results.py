@@ -155,7 +155,8 @@ class Requirement(Tabular):
             values, at = self.axes[0], self.axes[1][line[0]] if line else None
             ends = [*met[:1], *([] if last is None else [last])]
             misses, meets = None if last is None else values[last], values[met[0]] if met else None
-            found.append(Border(at, misses, meets, tuple(values[n] for n in ends if not along[n].sure), rising, len(along)))
+            open_ = tuple(values[n] for n in ends if not along[n].sure)
+            found.append(Border(at, misses, meets, open_, rising, len(along)))
         return found
 
     @cached_property
@@ -226,8 +227,10 @@ class Requirement(Tabular):
             told = [", ".join(map(shown, self.values(place))) for place in (one, other)]
             lines.append(f"contradicted: {told[0]} meets the target and {told[1]} misses it")
         if self.turn is not None:
-            told = [f"{', '.join(map(shown, self.values(place)))} has {_share(self.means[place])}" for place in self.turn]
-            lines.append(f"contradicted: {told[0]} and the end {told[1]}: accuracy turns, look at all values by a sweep")
+            best, end = (
+                f"{', '.join(map(shown, self.values(place)))} has {_share(self.means[place])}" for place in self.turn
+            )
+            lines.append(f"contradicted: {best} and the end {end}: accuracy turns, look at all values by a sweep")
         return lines
 
     def _said(self, border: Border) -> str:

@@ -111,8 +111,8 @@ def execute(spec: Entries) -> Page:
     dict
         Accuracy, loss and what else was measured, and the counters: of the evaluation when deployed, of the last
         epoch's training when learnt. Where the chip has constants of cost, ``energy`` [J], ``latency`` [s] and ``area``
-        [m^2] of a classification, and, when learnt, ``update_energy`` and ``update_latency``. ``right`` tells the samples
-        that were (:mod:`analysis.sweep.right`).
+        [m^2] of a classification, and, when learnt, ``update_energy`` and ``update_latency``. ``right`` tells the
+        samples that were (:mod:`analysis.sweep.right`).
     """
     tables = dict(spec["config"])
     if tables["engine"]["kind"] == "local":

@@ -51,7 +51,7 @@ class Sweep(Tabular):
     rows: tuple[Row, ...]
     """One per trial, as in ``results.parquet``."""
     right: Entries = field(default_factory=dict, repr=False)
-    """Which samples a trial predicted right, by its id, as text (:mod:`analysis.sweep.right`); of earlier versions none."""
+    """Which samples a trial predicted right, by its id (:mod:`analysis.sweep.right`); of earlier versions none."""
 
     def asked(self, design: str) -> Entries:
         """Return the last question of that design that the directory was given."""

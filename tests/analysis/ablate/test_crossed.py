@@ -18,7 +18,7 @@ def seeds(values):
 
 def told(a, b):
     """Return the gain of a over b, tables (chips, samples)."""
-    return gain(seeds(np.nanmean(a, axis=1).tolist()), seeds(np.nanmean(b, axis=1).tolist()), seeds(a), seeds(b))
+    return gain(seeds(np.nanmean(a, axis=1).tolist()), seeds(np.nanmean(b, axis=1).tolist()), [seeds(a), seeds(b)])
 
 
 def squares(table):
@@ -128,13 +128,13 @@ def test_an_effect_that_is_there_is_marked():
 def test_an_interaction_of_samples():
     rng = np.random.default_rng(6)
     four = [rng.integers(0, 2, (5, 80)).astype(float) for _ in range(4)]
-    found = interaction(*(seeds(each.mean(1).tolist()) for each in four), *map(seeds, four))
+    found = interaction(*(seeds(each.mean(1).tolist()) for each in four), list(map(seeds, four)))
     both, first, second, own = four
     assert found.beyond == over_samples(both - first - second + own)
 
 
 def test_without_samples_chips_have_to_do():
     a, b = seeds([0.9, 0.8, 0.7]), seeds([0.8, 0.75, 0.5])
-    found = gain(a, b, {0: np.ones(4)}, {0: np.ones(4)})
+    found = gain(a, b, [{0: np.ones(4)}] * 2)
     assert found.beyond is None and math.isnan(found.whole) and found.widest == found.error
     assert found.chance == pytest.approx(2 * t.sf(found.mean / found.error, 2), rel=1e-6)

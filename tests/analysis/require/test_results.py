@@ -86,13 +86,14 @@ def asked(accuracy, shape, target=0.85, noise=0.0):
 
 
 def test_every_contour_of_smooth_chips_is_found():
-    """300 surfaces of two fields, which rise or fall: brute force over all points gives the same border on each line."""
+    """300 surfaces of two fields, which rise or fall: all points by brute force give the same border on each line."""
     rng = np.random.default_rng(0)
     for _ in range(300):
         shape, up, (a, b), at = rng.integers(2, 10, 2), rng.integers(0, 2, 2), rng.uniform(0.3, 3, 2), rng.uniform()
 
         def accuracy(*place, shape=shape, up=up, a=a, b=b, at=at):
-            x, y = (n / (size - 1) if way else 1 - n / (size - 1) for n, size, way in zip(place, shape, up, strict=True))
+            shares = np.divide(place, shape - 1)
+            x, y = np.where(up == 1, shares, 1 - shares)
             return 0.5 + 0.48 / (1 + np.exp(-6 * (a * x + b * y - at * (a + b))))
 
         found = asked(accuracy, shape.tolist())
@@ -126,7 +127,7 @@ def test_an_optimum_in_the_middle_is_not_passed_by_in_silence(shape):
 def test_a_curve_that_turns_below_the_target_is_told():
     found = asked(lambda n: 0.8 - 0.1 * abs(n - 8) / 8, (17,), noise=0.001)
     assert found.said[0] == "no value of chip.x0 of the 5 that were run, of 17, meets 85 %"
-    assert found.said[-1].startswith("contradicted: 8 has 79.89 %") and "accuracy turns, look at all values" in found.said[-1]
+    assert found.said[-1].startswith("contradicted: 8 has 79.89 % and the end 0 has 69.99 %: accuracy turns, look")
 
 
 def test_it_is_read_back(bits):
