@@ -330,7 +330,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
     about = "an effect to switch off, may be repeated (default: all that the chip has)"
     command.add_argument("--effect", action="append", dest="effects", metavar="NAME", help=about)
-    about = "of so many effects that gain most all pairs are switched off (default 4; 0: none)"
+    about = "of so many effects that change most all pairs are switched off (default 4; 0: none)"
     command.add_argument("--pairs", type=int, metavar="N", help=about)
     command.add_argument("--seeds", type=int, metavar="N", help="chips of each condition (default 10; with --until 6)")
     _add_trials(command, "add chips until the standard error of every difference is at most this")

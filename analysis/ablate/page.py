@@ -14,8 +14,10 @@ from neuroep.errors import ConfigError
 
 PAIRING = (
     "Every chip and every choice of samples comes once under each condition, so that differences are paired. "
-    "'Unpaired' is what their error would be with other chips for each condition. * marks means that differ from 0 by "
-    "their 95 % interval. Where an effect makes all that chips differ by, its own row has nothing to pair."
+    "± is their standard error over chips, on these samples; 'whole' is that over chips and samples, as with other "
+    "samples; 'unpaired' that over chips with other chips for each condition. * marks means that differ from 0 by the "
+    "whole error (Student's t, all rows together by Holm's method): where nothing does, 1 page in 20 has any mark. "
+    "Where an effect makes all that chips differ by, its own row has nothing to pair."
 )
 
 
@@ -68,7 +70,8 @@ def summary(result: Ablation) -> str:
 
 def ranking(result: Ablation) -> str:
     """Return the effects by what they cost."""
-    heads = ("effect", "off", "±", "unpaired ±", "alone", "±", "unpaired ±", "chips", "what is off")
+    errors = "±", "whole ±", "unpaired ±"
+    heads = ("effect", "off", *errors, "alone", *errors, "chips", "what is off")
     rows = [
         (
             cost.effect,
@@ -83,7 +86,7 @@ def ranking(result: Ablation) -> str:
         "Points of accuracy. Off: without the effect, less the chip as it is. Alone: with it and no other, less the "
         f"chip without any; of an effect within another one, less that one alone. {PAIRING}"
     )
-    return html.section("What effects cost", html.table(heads, rows, words=(0, 8)), html.paragraph(note, "note"))
+    return html.section("What effects cost", html.table(heads, rows, words=(0, 10)), html.paragraph(note, "note"))
 
 
 def pairs_section(result: Ablation) -> str:
@@ -91,20 +94,20 @@ def pairs_section(result: Ablation) -> str:
     if not result.pairs:
         return ""
     rows = [
-        (" x ".join(pair.effects), *_cells(pair.both)[:2], *_cells(pair.beyond)[:2], pair.beyond.seeds)
+        (" x ".join(pair.effects), *_cells(pair.both)[:3], *_cells(pair.beyond)[:3], pair.beyond.seeds)
         for pair in result.pairs
     ]
     note = (
         "Beyond: both off, less the sum of what either gains by itself. Above 0 they hide each other, below 0 they "
-        f"share what they cost. All pairs of the {result.design['pairs']} effects that gain most."
+        f"share what they cost. All pairs of the {result.design['pairs']} effects that change most."
     )
-    table = html.table(("effects", "both off", "±", "beyond the sum", "±", "chips"), rows)
+    table = html.table(("effects", "both off", "±", "whole ±", "beyond the sum", "±", "whole ±", "chips"), rows)
     return html.section("Pairs that interact", table, html.paragraph(note, "note"))
 
 
 def _cells(found: SeedDifference) -> list[str]:
     mean = points(found.mean) + ("*" if found.clear else "")
-    return [mean, points(found.error, ""), points(found.unpaired, "")]
+    return [mean, *(points(each, "") for each in (found.error, found.whole, found.unpaired))]
 
 
 def _with_error(found: SeedDifference) -> str:

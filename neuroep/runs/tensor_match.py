@@ -92,7 +92,7 @@ class TensorMatch:
     def _known(self, theirs: str) -> None:
         """Refuse a name that the file does not have."""
         if self._source(theirs)[0] not in self.held:
-            few = ", ".join(list(self.held)[:12]) + (", ..." if len(self.held) > 12 else "")
+            few = (", ".join(list(self.held)[:12]) or "nothing") + (", ..." if len(self.held) > 12 else "")
             raise CheckpointError(f"'{self.file}' has no '{theirs}': it holds {few}{nearest(theirs, self.held)}")
 
     def _put(self, theirs: str, ours: str) -> None:

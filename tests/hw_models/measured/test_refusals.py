@@ -131,7 +131,7 @@ CASES: Sequence[tuple[Callable[[], Rows], Callable[[Rows], Rows], str]] = [
     (pulses, renamed(2, "resistance"), "column 'conductance' is missing: it is nearest to pulses, which needs pulse"),
     (branches, renamed(2, "what"), "column 'direction' is missing: it is nearest to pulses, which needs number"),
     (pairs, renamed(2, "other"), "is missing: it is nearest to pulses, which needs"),
-    (programming, renamed(1, "result"), "column 'achieved' is missing: it is nearest to programming, which needs target"),
+    (programming, renamed(1, "result"), "column 'achieved' is missing: it is nearest to programming"),
     (reads, renamed(1, "spread"), " missing: read_noise needs conductance, sigma"),
     (retention, renamed(0, "moment"), " missing: read_noise needs conductance, sigma"),
     (currents, renamed(1, "charge"), "column 'current' is missing: it is nearest to iv, which needs voltage, current"),
