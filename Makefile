@@ -1,6 +1,6 @@
 # make demo          train the embedded reviews on both engines, deploy them on chips; then: . .venv/bin/activate
 # make test          run the tests
-# make test-all      run them with all pairs of fields and chips, of which `make test` takes a third
+# make test-all      run them with all rows of large tables, of which `make test` takes a third
 # make test-nojit    run the tests of the kernels without compiling them
 # make lint          ruff and mypy
 # make docs          the documentation as a site: build/docs/index.html; PICTURES=no leaves out drawing

@@ -58,6 +58,8 @@ def write(
     """
     path = Path(directory) / REPORT if out is None else Path(out)
     _check_replaceable(path)
+    if out is not None and not path.absolute().parent.is_dir():
+        raise ConfigError(f"report '{path}' cannot be written: its folder is not there")
     text = render(directory, target=target, progress=progress)
     try:
         write_text(path, text)
@@ -122,8 +124,8 @@ def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None, bool], str]]
             return kind, build
     held = sorted(entry.name for entry in folder.iterdir())
     found = ", ".join(held[:6]) + (f" and {len(held) - 6} more" if len(held) > 6 else "") if held else "nothing"
-    wanted = f"no {runs.CONFIG} of a run, {comparison.RESULTS} of a comparison, {SWEEP} of a sweep"
-    wanted += f" or {gradcheck.CURVES} of a gradient check"
+    wanted = f"no {runs.CONFIG} of a run, {comparison.RESULTS} of a comparison, {gradcheck.CURVES} of a gradient check"
+    wanted += f", or {SWEEP} of a sweep, an ablation or a requirement"
     raise ConfigError(f"'{folder}' cannot be reported: it has {wanted}, but {found}")
 
 

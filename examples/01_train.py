@@ -35,6 +35,7 @@ def main(out: Path, fast: bool = False) -> Evaluation:
     run = runs.load(out)
     ax = plot_training({settings.engine.kind: run.metrics})
     style.save(ax, out / "training.png")
+    print(f"picture: {out / 'training.png'}")
 
     found = deployment.evaluate(out, "test")
     print(found.as_text())

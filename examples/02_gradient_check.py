@@ -27,7 +27,7 @@ def main(out: Path, fast: bool = False) -> dict[str, gradients.GradientCheck]:
     for potential in ("hard_sigmoid", "smooth_sigmoid"):
         network = config.load(CONFIG, ["--potential", potential])
         found[potential] = gradients.run(network, out / potential, **settings)
-        print(f"{potential}: {found[potential].as_text()}\n")
+        print(f"{potential}: {found[potential].as_text()}\npictures: {out / potential}\n")
     return found
 
 

@@ -44,7 +44,9 @@ def main(out: Path, fast: bool = False) -> dict[str, AttentionMap]:
     print(f"{'predicted':<14}" + "".join(f"{one.predicted:>20}" for one in found.values()))
     for name, one in found.items():
         ax = plot_attention(one.weights, one.keys, queries=one.queries, effective=one.effective, title=name)
-        save(ax, out / f"attention_{name.replace(' ', '_')}.png")
+        picture = out / f"attention_{name.replace(' ', '_')}.png"
+        save(ax, picture)
+        print(f"picture: {picture}")
     return found
 
 

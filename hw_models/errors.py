@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from hw_models.text import one_line, shown
 
+FEW = 4
+"""Names much alike, among which the one with the fewest slips is taken."""
+
 
 class UserError(Exception):
     """A failure that a user can mend; the base of all such of the three packages.
@@ -31,9 +34,26 @@ def reason(error: Exception) -> str:
 
 def nearest(name: object, allowed: Iterable[object]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest allowed name, or an empty string."""
-    names = {str(a).lower(): str(a) for a in allowed}
-    close = difflib.get_close_matches(_named(name).lower(), names, n=1, cutoff=0.5)
-    return f"; did you mean '{names[close[0]]}'?" if close else ""
+    names, given = {str(a).lower(): str(a) for a in allowed}, _named(name).lower()
+    close = difflib.get_close_matches(given, names, n=FEW, cutoff=0.5)
+    # Letters that changed places count as two in what difflib compares, and "acd" is as near to "dac" as to "adc".
+    best = min(close, key=lambda one: slips(given, one), default=None)
+    return f"; did you mean '{names[best]}'?" if best is not None else ""
+
+
+def slips(given: str, meant: str) -> int:
+    """Return by how many slips of typing two words differ: letters left out, put in, mistaken, or exchanged."""
+    ahead: list[int] = []
+    above = list(range(len(meant) + 1))
+    for n, letter in enumerate(given, 1):
+        row = [n]
+        for m, other in enumerate(meant, 1):
+            cost = min(above[m] + 1, row[m - 1] + 1, above[m - 1] + (letter != other))
+            if n > 1 and m > 1 and letter == meant[m - 2] and given[n - 2] == other:
+                cost = min(cost, ahead[m - 2] + 1)
+            row.append(cost)
+        ahead, above = above, row
+    return above[-1]
 
 
 def unknown(what: str, name: object, allowed: Iterable[object]) -> str:

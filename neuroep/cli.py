@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hw_models.reading import Entries
 from neuroep import __version__
-from neuroep.errors import ConfigError, NeuroepError, UserError, nearest, unknown
-from neuroep.runs import fit_arguments, memory, streams
+from neuroep.errors import ConfigError, NeuroepError, UserError, nearest, slips, unknown
+from neuroep.runs import fit_arguments, folders, memory, streams
 from neuroep.runs.streams import say
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ABOUT = "Train and study classifiers with Hopfield attention that learn by Equilibrium Propagation (EP)."
 GONE = 141
 """Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
+SLIPS = 2
+"""Of typing, up to which an option of another command may be meant."""
 TRIALS = (
     "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides"
 )  # fmt: skip
@@ -68,6 +70,8 @@ class Parser(argparse.ArgumentParser):
         self.settings = settings
         self.options: dict[str, bool] = {}
         """Own options, and whether each takes a value."""
+        self.beside: dict[str, Parser] = {}
+        """All commands, whose options may be meant."""
         raw = argparse.RawDescriptionHelpFormatter
         super().__init__(prog, None, description, epilog, formatter_class=raw, allow_abbrev=False)
         self.register("action", None, _GivenOnce)
@@ -84,8 +88,29 @@ class Parser(argparse.ArgumentParser):
         start, _, rest = message.partition("unrecognized arguments: ")
         if not start and rest.startswith("-"):
             given = rest.split(" ")[0].partition("=")[0]
-            raise ConfigError(unknown("option", given, sorted(self.options)))
+            raise ConfigError(self._elsewhere(given) or unknown("option", given, sorted(self.options)))
         raise ConfigError(message)
+
+    def _elsewhere(self, given: str) -> str:
+        """Say of which other commands an option is that is near to none of this one; else nothing."""
+        far = min(slips(given, own) for own in self.options)
+        others = {name: slips(given, name) for each in self.beside.values() for name in each.options}
+        near = min(others, key=others.__getitem__, default="")
+        if not near or others[near] > SLIPS or far <= SLIPS:
+            return ""
+        whose = [f"neuroep {name}" for name, command in self.beside.items() if near in command.options]
+        return f"unknown option '{given}': '{near}' is one of {', '.join(whose)}; {self.prog} has {self._allowed()}"
+
+    def named_elsewhere(self, error: str, argv: Sequence[str]) -> str:
+        """Say of which commands an option is that an error calls no setting, ``"; ..."``; empty if of none."""
+        for name in (argument.partition("=")[0] for argument in argv):
+            whose = [f"neuroep {other}" for other, command in self.beside.items() if name in command.options]
+            if whose and error.startswith(f"unknown setting '{name}'"):
+                return f"; '{name}' is an option of {', '.join(whose)}"
+        return ""
+
+    def _allowed(self) -> str:
+        return ", ".join(sorted(name for name in self.options if name.startswith("--")))
 
     def format_help(self) -> str:
         """Return the help text, with the settings where the command takes any."""
@@ -168,7 +193,10 @@ def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
     """Parse a command's own arguments, and gather what is left as overrides."""
     from neuroep.runs.overrides import check_once, split
 
-    own, overrides = split(argv, command.options) if command.settings else (argv, [])
+    try:
+        own, overrides = split(argv, command.options) if command.settings else (argv, [])
+    except ConfigError as error:
+        raise ConfigError(f"{error}{command.named_elsewhere(str(error), argv)}") from None
     arguments = command.parse_args(own)
     if arguments.engine:
         check_once("--engine", overrides[::2], command.options)
@@ -201,6 +229,8 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     _add_runs(add)
     _add_analyses(add)
     _add_sweeps(add)
+    for command in commands.values():
+        command.beside = commands
     return parser, commands
 
 
@@ -284,6 +314,7 @@ def _add_analyses(add: Callable[..., Parser]) -> None:
     about = "run directory, or configuration (with its initial weights)"
     command.add_argument("source", metavar="CONFIG_OR_DIR", help=about)
     command.add_argument("--out", required=True, metavar="FILE", help="netlist to write")
+    command.add_argument("--force", action="store_true", help="overwrite a file that is there")
     about = "number of the sample, counted from 0 (default: 0)"
     command.add_argument("--sample", type=int, default=0, metavar="N", help=about)
     command.add_argument("--split", default="test", metavar="NAME", help="split of the sample (default: test)")
@@ -324,7 +355,8 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
     command.add_argument("source", metavar="CONFIG_OR_DIR", help="run directory to deploy, or configuration to train")
     about = "effect to switch off; may be repeated (default: all that the chip has)"
     command.add_argument("--effect", action="append", dest="effects", metavar="NAME", help=about)
-    about = "also switch off all pairs among the N effects whose removal gains most (default: 4; 0: no pairs)"
+    about = "also switch off all pairs among the N effects whose removal changes the accuracy most (default: 4; 0: no"
+    about += " pairs)"
     command.add_argument("--pairs", type=int, metavar="N", help=about)
     about = "number of chips for each condition (default: 10; with --until: 6)"
     command.add_argument("--seeds", type=int, metavar="N", help=about)
@@ -458,6 +490,10 @@ def _fit(arguments: argparse.Namespace) -> None:
     streams.check_output()
     named = {name: vars(arguments)[name] for name in fit_arguments.NAMES}
     given = {name: value for name, value in named.items() if value is not None}
+    if laws := fit_arguments.laws_of(arguments.laws):
+        given["law"] = laws
+    if arguments.out is not None and arguments.out.endswith(".toml") and not arguments.force:
+        folders.check_absent(arguments.out)
     say(measured.run(arguments.files, arguments.out, arguments.picture, **given))
 
 
@@ -465,6 +501,8 @@ def _export(arguments: argparse.Namespace) -> None:
     from neuroep.runs import directory as runs, netlists
 
     streams.check_output()
+    if not arguments.force:
+        folders.check_absent(arguments.out)
     given = {name: vars(arguments)[name] for name in ("sample", "split", "overrides", "arrays", "tokens", "loop")}
     found = netlists.export(arguments.source, arguments.out, **given)
     say(runs.as_json(found.as_dict()) if arguments.json else found.as_text())

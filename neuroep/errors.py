@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw_models.errors import UserError, nearest, reason, unknown
+from hw_models.errors import UserError, nearest, reason, slips, unknown
 
 __all__ = [
     "CheckpointError",
@@ -13,6 +13,7 @@ __all__ = [
     "UserError",
     "nearest",
     "reason",
+    "slips",
     "unknown",
 ]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -34,17 +32,6 @@ SCHEDULES = {
     "synchronous_slow": Schedule("synchronous", steps=7, dt=0.6),
     "layerwise_tolerance": Schedule(steps=200, tolerance=1e-6, check_every=1),
 }
-
-EVERY = "NEUROEP_EVERY_PAIR"
-"""Environment variable: ``make test-all`` sets it."""
-
-
-def drawn(*names: str, of: int = 3) -> bool:
-    """Tell whether a combination of many is tried: one in so many, always the same ones, or all of them.
-
-    For tables whose rows overlap: a field of seventy chips is still tried on a dozen or more.
-    """
-    return bool(os.environ.get(EVERY)) or blake2b("/".join(names).encode()).digest()[0] % of == 0
 
 
 def network(name: str = "sentiment", *, potential: str = "hard_sigmoid", mask: bool = True, **settings: Any) -> Network:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import hypothesis
 import pytest
 
+from tests import lots
 from tests.fresh import Fresh
 
 # Before anything imports NumPy, Numba or datasets.
@@ -56,16 +57,26 @@ batch = 20
 
 COMPILING = "test_kernels.py"
 """It compiles most of what others need and leaves it to them."""
-PLAIN = ("hw_models/cost/", "neuroep/data/", "neuroep/test_", "hw_models/chip/", "neuroep/network/")
-"""These need none of it."""
+PLAIN = (
+    "hw_models/laws/", "hw_models/measured/", "hw_models/test_", "neuroep/engines/torch/", "neuroep/network/",
+    "neuroep/data/test_a", "neuroep/data/test_batching", "neuroep/data/test_ca", "neuroep/data/test_d",
+    "neuroep/data/test_f", "neuroep/data/test_g", "neuroep/data/test_l", "neuroep/data/test_ragged",
+    "neuroep/data/test_s", "neuroep/data/test_t", "neuroep/data/test_v", "neuroep/test_package", "test_house",
+    "test_imports", "test_site", "test_studies",
+)  # fmt: skip
+"""These need next to none of it."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with ``COMPILING``, and the second half with ``PLAIN``.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take some rows of slow tables, unless a test is named; begin with ``COMPILING``, the second half with ``PLAIN``.
 
     ``make test`` gives a half to each of two processes, and later of one's rest to the other: in a new checkout the
     second has work of its own as long as the first compiles.
     """
+    if not any("::" in each for each in config.args):
+        dropped = {item for table in lots.tables(items) for item in {*table} - {*lots.few(table)}}
+        config.hook.pytest_deselected(items=[item for item in items if item in dropped])
+        items[:] = [item for item in items if item not in dropped]
 
     def of(item: pytest.Item, *places: str) -> bool:
         return item.nodeid.removeprefix("tests/").startswith(places)

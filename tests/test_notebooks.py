@@ -17,7 +17,9 @@ Names = Mapping[str, Any]
 
 
 @pytest.fixture
-def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Names]:
+def ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], Names]:
     """Return a function that runs a notebook in a folder of its own."""
     monkeypatch.setenv("NEUROEP_FAST", "1")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -28,6 +30,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Name
         drawn = tmp_path / "runs" / "notebooks" / f"{name}.png"
         assert drawn.read_bytes().startswith(b"\x89PNG")
         assert found["FAST"]
+        assert f"picture: runs/notebooks/{name}.png\n" in capsys.readouterr().out
         return found
 
     return run
@@ -77,6 +80,8 @@ def test_parts_add_up_and_bits_cost(ran: Callable[[str], Names]) -> None:
 def test_every_script_is_a_page_with_all_of_its_cells() -> None:
     assert {path.stem for path in notebooks.FOLDER.glob("*.py")} == set(notebooks.NOTEBOOKS)
     for name in notebooks.NOTEBOOKS:
+        first = next(notebooks.cells(notebooks.source(name)))[1]
+        assert f"NEUROEP_FAST=1 python examples/notebooks/{name}.py" in first and f"runs/notebooks/{name}.png" in first
         kinds = [told for told, _ in notebooks.cells(notebooks.source(name))]
         page = notebooks.page(name)
         assert kinds[0] and kinds[-1] and page.count("```python\n") == kinds.count(False)

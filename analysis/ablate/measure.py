@@ -10,6 +10,7 @@ killed ablation that is run again asks for the same trials.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -79,7 +80,7 @@ def run(
     effects : sequence of str
         Effects to switch off, by their names; empty takes all that the chip has.
     pairs : int
-        Of so many effects that gain most when they are off all pairs are tried; below 2 none.
+        Of so many effects that change most when they are off all pairs are tried; below 2 none.
     mode : {None, "deploy", "learn"}
         Program the run's weights, or learn on the chip, as in a sweep.
     seeds : int, optional
@@ -159,7 +160,7 @@ def _take(rounds: Rounds, points: _Points, wanted: Rule, pairs: int) -> None:
     compared += [pair for both in of_one.values() for pair in both]
     _known(rounds, points, wanted, compared)
     gains = {name: _measured(rounds, points, of_one[name][0]).mean for name in names}
-    largest = sorted(names, key=lambda name: -abs(gains[name]))[:pairs]  # nan, where all failed, comes anywhere
+    largest = sorted(names, key=lambda name: (math.isnan(gains[name]), -abs(gains[name])))[:pairs]
     squares: list[tuple[Condition, ...]] = []
     for one, other in points.parts.pairs():
         if one in largest and other in largest:
@@ -191,4 +192,7 @@ def _known(rounds: Rounds, points: _Points, wanted: Rule, compared: Sequence[tup
 def _measured(rounds: Rounds, points: _Points, conditions: tuple[Condition, ...]) -> SeedDifference:
     """Return the difference of two conditions, or the interaction of four."""
     found = [rounds.accuracies(points.points[each]) for each in conditions]
-    return gain(*found) if len(found) == 2 else interaction(*found)
+    if len(found) == 2:
+        return gain(found[0], found[1])
+    both, first, second, own = found
+    return interaction(both, first, second, own)

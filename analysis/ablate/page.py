@@ -19,12 +19,22 @@ COLUMNS = (
         "Accuracy with this effect and no other, minus the accuracy without any effect [points]. For an effect within "
         "another one, the latter acts in both.",
     ),
-    ("±", "Standard error of the difference. Both sides use the same chips and samples, so that it is paired."),
+    (
+        "±",
+        "Standard error of the difference over chips, on these samples. Every chip and every choice of samples comes "
+        "once under each condition, so that differences are paired.",
+    ),
+    ("whole ±", "Standard error over chips and samples, as with other samples."),
     (
         "unpaired ±",
-        "The error if each side had chips of its own. Where one effect alone makes chips differ, nothing is paired.",
+        "Standard error over chips if each condition had chips of its own. Where an effect makes all that chips differ "
+        "by, its own row has nothing to pair.",
     ),
-    ("*", "The 95 % interval of the difference does not hold 0."),
+    (
+        "*",
+        "The mean differs from 0 by the whole error (Student's t, all rows together by Holm's method). Where nothing "
+        "does, 1 page in 20 has any mark.",
+    ),
 )
 """What the table of effects holds."""
 
@@ -78,7 +88,8 @@ def summary(result: Ablation) -> str:
 
 def ranking(result: Ablation) -> str:
     """Return the effects by what they cost."""
-    heads = ("effect", "off", "±", "unpaired ±", "alone", "±", "unpaired ±", "chips", "what is off")
+    errors = "±", "whole ±", "unpaired ±"
+    heads = ("effect", "off", *errors, "alone", *errors, "chips", "what is off")
     rows = [
         (
             cost.effect,
@@ -89,7 +100,7 @@ def ranking(result: Ablation) -> str:
         )
         for cost in result.costs
     ]
-    return html.section("What effects cost", html.table(heads, rows, words=(0, 8)), html.terms(COLUMNS))
+    return html.section("What effects cost", html.table(heads, rows, words=(0, 10)), html.terms(COLUMNS))
 
 
 def pairs_section(result: Ablation) -> str:
@@ -97,21 +108,21 @@ def pairs_section(result: Ablation) -> str:
     if not result.pairs:
         return ""
     rows = [
-        (" x ".join(pair.effects), *_cells(pair.both)[:2], *_cells(pair.beyond)[:2], pair.beyond.seeds)
+        (" x ".join(pair.effects), *_cells(pair.both)[:3], *_cells(pair.beyond)[:3], pair.beyond.seeds)
         for pair in result.pairs
     ]
     note = (
         "Beyond the sum: the gain with both effects off, minus the sum of the gains with either off. Above 0, effects "
         "hide each other; below 0, they share their cost. The table has all pairs of the "
-        f"{result.design['pairs']} effects whose removal gains most."
+        f"{result.design['pairs']} effects whose removal changes the accuracy most."
     )
-    table = html.table(("effects", "both off", "±", "beyond the sum", "±", "chips"), rows)
+    table = html.table(("effects", "both off", "±", "whole ±", "beyond the sum", "±", "whole ±", "chips"), rows)
     return html.section("Pairs that interact", table, html.paragraph(note, "note"))
 
 
 def _cells(found: SeedDifference) -> list[str]:
     mean = points(found.mean) + ("*" if found.clear else "")
-    return [mean, points(found.error, ""), points(found.unpaired, "")]
+    return [mean, *(points(each, "") for each in (found.error, found.whole, found.unpaired))]
 
 
 def _with_error(found: SeedDifference) -> str:

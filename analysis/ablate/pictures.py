@@ -33,11 +33,11 @@ def plot_effects(result: Ablation, ax: Axes | None = None) -> Axes:
     )
     for number, (name, found, sign, shift) in enumerate(series):
         mean = np.array([100 * sign * each.mean for each in found])
-        error = np.array([100 * each.error if math.isfinite(each.error) else 0.0 for each in found])
+        error = np.array([100 * each.widest if math.isfinite(each.widest) else 0.0 for each in found])
         ax.barh(places + shift, mean, 0.3, xerr=error, color=style.colour(number), label=name, alpha=0.85,
                 error_kw={"elinewidth": 1.3, "capsize": 2.5, "ecolor": style.BLACK})  # fmt: skip
     ax.axvline(0, color=style.GREY, linewidth=0.9)
-    ax.plot([], [], color=style.BLACK, linewidth=1.3, label="standard error of the paired difference")
+    ax.plot([], [], color=style.BLACK, linewidth=1.3, label="paired standard error, over chips and samples")
     ax.set_yticks(places, [style.drawable(cost.effect) for cost in costs])
     style.dress(ax, x="difference of accuracy [points]", y="effect", title=_title(result, len(costs)))
     ax.grid(False, axis="y")
@@ -57,7 +57,7 @@ def plot_interactions(result: Ablation, ax: Axes | None = None) -> Axes:
     ax = style.axes(ax, 7.2, 1.4 + HEIGHT * max(len(pairs), 2))
     places = np.arange(len(pairs))[::-1]
     mean = [100 * pair.beyond.mean for pair in pairs]
-    error = [100 * pair.beyond.error if math.isfinite(pair.beyond.error) else 0.0 for pair in pairs]
+    error = [100 * pair.beyond.widest if math.isfinite(pair.beyond.widest) else 0.0 for pair in pairs]
     ax.errorbar(mean, places, xerr=error, fmt="o", color=style.colour(0), capsize=3, label="mean and standard error")
     ax.axvline(0, color=style.GREY, linewidth=0.9)
     ax.set_yticks(places, [style.drawable(" x ".join(pair.effects), 48) for pair in pairs])
@@ -81,7 +81,8 @@ def _with_pairs(result: Ablation) -> list[Ablation]:
 def _about(result: Ablation) -> str:
     return (
         f"Mean differences of accuracy over {numbers.plural(result.as_it_is.seeds, 'chip')}: the gain when one effect "
-        "is switched off and all others stay, and the loss when it is the only effect."
+        "is switched off and all others stay, and the loss when it is the only effect. Errors are of paired "
+        "differences, over chips and samples."
     )
 
 

@@ -14,10 +14,11 @@ from itertools import combinations
 from pathlib import Path
 
 from analysis.ablate.conditions import AS_IT_IS, BOTH, FRAME, IDEAL, ONLY, WITHOUT
-from analysis.ablate.differences import Accuracies, SeedDifference, difference, gain, interaction
+from analysis.ablate.differences import Accuracies, Right, SeedDifference, difference, gain, interaction, marked
 from analysis.sweep import results as sweeps
 from analysis.sweep.points import key
-from analysis.sweep.results import Sweep
+from analysis.sweep.results import Row, Sweep
+from analysis.sweep.right import unpacked
 from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from neuroep.errors import ConfigError
@@ -25,6 +26,10 @@ from neuroep.runs.tables import Tabular
 
 ABLATE = "ablate"
 """The design of an ablation in the page of its directory."""
+
+
+MARKS = "differs from 0 by the whole error, all marks together: where nothing does, 1 page in 20 has any"
+"""What a mark says."""
 
 
 @dataclass(frozen=True)
@@ -70,23 +75,36 @@ class Ablation(Tabular):
         return self.sweep.asked(ABLATE)
 
     @cached_property
-    def _conditions(self) -> dict[tuple[str, tuple[str, ...]], Accuracies]:
-        """Accuracies by kind of condition and effects."""
+    def _conditions(self) -> dict[tuple[str, tuple[str, ...]], dict[int, Row]]:
+        """Trials by kind of condition and effects, of each by seed."""
         fields = self.sweep.fields
-        found: dict[tuple[str, ...], dict[int, float | None]] = {}
+        found: dict[tuple[str, ...], dict[int, Row]] = {}
         for row in self.sweep.rows:
-            found.setdefault(tuple(key(row[name]) for name in fields), {})[row["seed"]] = row["accuracy"]
+            found.setdefault(tuple(key(row[name]) for name in fields), {})[row["seed"]] = row
         own = self.design["own"]
         return {
             (one["kind"], tuple(one["of"])): found.get(tuple(key({**own, **one["values"]}[f]) for f in fields), {})
             for one in self.design["conditions"]
         }
 
-    def accuracies(self, kind: str, *of: str) -> Accuracies:
-        """Return the accuracies by seed under a condition, see :mod:`analysis.ablate.conditions`."""
+    def _trials(self, kind: str, *of: str) -> dict[int, Row]:
         if kind == FRAME and (FRAME, of) not in self._conditions:
             kind, of = IDEAL, ()
         return self._conditions[kind, of]
+
+    def accuracies(self, kind: str, *of: str) -> Accuracies:
+        """Return the accuracies by seed under a condition, see :mod:`analysis.ablate.conditions`."""
+        return {seed: row["accuracy"] for seed, row in self._trials(kind, *of).items()}
+
+    def right(self, kind: str, *of: str) -> Right:
+        """Return by seed which samples were right under a condition, as far as that is known."""
+        told = {seed: self.sweep.right.get(row["id"]) for seed, row in self._trials(kind, *of).items()}
+        return {seed: unpacked(text) for seed, text in told.items() if text is not None}
+
+    def _gain(self, better: tuple[str, ...], worse: tuple[str, ...]) -> SeedDifference:
+        """Return how much more accurate one condition is than another."""
+        right = self.right(*better), self.right(*worse)
+        return gain(self.accuracies(*better), self.accuracies(*worse), right)
 
     @property
     def as_it_is(self) -> SeedDifference:
@@ -104,28 +122,35 @@ class Ablation(Tabular):
         return tuple(self.design["unseen"])
 
     @cached_property
+    def _told(self) -> tuple[list[EffectCost], list[PairCost]]:
+        """All that a page tells in their order, marked where they differ from 0."""
+        effects: list[Page] = self.design["effects"]
+        there = {of for kind, of in self._conditions if kind == BOTH and self._conditions[kind, of]}
+        pairs = [pair for pair in combinations([one["name"] for one in effects], 2) if pair in there]
+        found: list[SeedDifference] = []
+        for one in effects:
+            found.append(self._gain((WITHOUT, one["name"]), (AS_IT_IS,)))
+            found.append(self._gain((ONLY, one["name"]), (FRAME, one["name"])))
+        for pair in pairs:
+            square = (BOTH, *pair), (WITHOUT, pair[0]), (WITHOUT, pair[1]), (AS_IT_IS,)
+            found.append(self._gain((BOTH, *pair), (AS_IT_IS,)))
+            both, first, second, own = (self.accuracies(*each) for each in square)
+            found.append(interaction(both, first, second, own, [self.right(*each) for each in square]))
+        told = iter(marked(found))
+        return (
+            [EffectCost(one["name"], one["within"], one["told"], next(told), next(told)) for one in effects],
+            [PairCost(pair, next(told), next(told)) for pair in pairs],
+        )
+
+    @property
     def costs(self) -> list[EffectCost]:
         """Effects, those that gain most when they are off first; what did not run comes last."""
-        found = []
-        for one in self.design["effects"]:
-            name = one["name"]
-            without = gain(self.accuracies(WITHOUT, name), self.accuracies(AS_IT_IS))
-            only = gain(self.accuracies(ONLY, name), self.accuracies(FRAME, name))
-            found.append(EffectCost(name, one["within"], one["told"], without, only))
-        return sorted(found, key=lambda cost: (math.isnan(cost.without.mean), -cost.without.mean))
+        return sorted(self._told[0], key=lambda cost: (math.isnan(cost.without.mean), -cost.without.mean))
 
-    @cached_property
+    @property
     def pairs(self) -> list[PairCost]:
         """Pairs of effects that were switched off together, the largest interactions first."""
-        there = {of for kind, of in self._conditions if kind == BOTH and self._conditions[kind, of]}
-        order = [one["name"] for one in self.design["effects"]]
-        found = []
-        for pair in combinations(order, 2):
-            if pair in there:
-                both, own = self.accuracies(BOTH, *pair), self.accuracies(AS_IT_IS)
-                one, other = (self.accuracies(WITHOUT, name) for name in pair)
-                found.append(PairCost(pair, gain(both, own), interaction(both, one, other, own)))
-        return sorted(found, key=lambda pair: (math.isnan(pair.beyond.mean), -abs(pair.beyond.mean)))
+        return sorted(self._told[1], key=lambda pair: (math.isnan(pair.beyond.mean), -abs(pair.beyond.mean)))
 
     def table(self) -> list[Page]:
         """Return a row for each effect: what switching it off gains, and what it costs alone, as shares."""
@@ -155,16 +180,18 @@ class Ablation(Tabular):
     def as_text(self) -> str:
         """Return tables for reading, in points of accuracy (%)."""
         lines = [f"as it is {_share(self.as_it_is)}, without any effect {_share(self.ideal)}", ""]
-        heads = ("effect", "off", "+-", "unpaired", "alone", "+-", "unpaired", "chips")
+        heads = ("effect", "off", "+-", "whole", "unpaired", "alone", "+-", "whole", "unpaired", "chips")
         rows = [
             (one.effect, *_numbers(one.without), *_numbers(one.only), str(min(one.without.seeds, one.only.seeds)))
             for one in self.costs
         ]
         lines += aligned([heads, *rows])
         if self.pairs:
-            heads_of_pairs = ("both off", "", "off", "+-", "beyond the sum", "+-", "chips")
+            heads_of_pairs = ("both off", "", "off", "+-", "whole", "beyond the sum", "+-", "whole", "chips")
             lines += ["", *aligned([heads_of_pairs, *map(_pair, self.pairs)])]
         lines += ["", "off: accuracy without it, less as it is; alone: with it only, less without any [points]"]
+        if any(one.without.seeds > 1 for one in self.costs):
+            lines += ["+-: standard error over chips, on these samples; whole: over chips and samples", f"* {MARKS}"]
         lines += [f"not seen by mode '{self.sweep.about['mode']}': {', '.join(self.unseen)}"] if self.unseen else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
         failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""
@@ -206,12 +233,13 @@ def points(share: float, sign: str = "+") -> str:
 
 
 def _numbers(found: SeedDifference) -> list[str]:
-    return [points(found.mean) + "*" * found.clear, points(found.error, ""), points(found.unpaired, "")]
+    errors = found.error, found.whole, found.unpaired
+    return [points(found.mean) + "*" * found.clear, *(points(each, "") for each in errors)]
 
 
 def _pair(found: PairCost) -> list[str]:
     both, beyond = _numbers(found.both), _numbers(found.beyond)
-    return [*found.effects, *both[:2], *beyond[:2], str(found.beyond.seeds)]
+    return [*found.effects, *both[:3], *beyond[:3], str(found.beyond.seeds)]
 
 
 def _share(found: SeedDifference) -> str:
@@ -221,6 +249,6 @@ def _share(found: SeedDifference) -> str:
 
 def _plain(found: SeedDifference) -> Page:
     """Return plain values, None for what is not known."""
-    numbers = {"mean": found.mean, "error": found.error, "unpaired": found.unpaired}
+    numbers = {"mean": found.mean, "error": found.error, "whole": found.whole, "unpaired": found.unpaired}
     known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
     return {**known, "seeds": found.seeds, "clear": found.clear}

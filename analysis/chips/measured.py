@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from hw_models.measured.chip_files import MeasuredChip
 from hw_models.measured.curves import ANEW
 from hw_models.measured.law_fits import LawFit
 from hw_models.measured.response import ResponseFit
+from hw_models.text import plain
+from neuroep.runs.tables import check_place
 
 DRAWN = 1500
 """Most readings of a curve that are drawn."""
@@ -186,7 +188,8 @@ def plot_law(fit: LawFit, ax: Axes | None = None) -> Axes:
     """Draw points and the law."""
     ax, sketch = style.axes(ax), fit.sketch
     ax.plot(sketch.x, sketch.y, ".", color=style.BLUE, markersize=3, alpha=0.6, label="measured")
-    ax.plot(sketch.line_x, sketch.line_y, color=style.VERMILION, linewidth=1.6, label=f"law {fit.law}")
+    law = f"law {fit.law}{', as asked for' if fit.asked else ''}"
+    ax.plot(sketch.line_x, sketch.line_y, color=style.VERMILION, linewidth=1.6, label=law)
     if sketch.log[0] and (sketch.x > 0).any():
         ax.set_xscale("log")
     style.dress(ax, x=sketch.labels[0], y=sketch.labels[1], title=summary.TITLES[fit.kind].lower())
@@ -223,6 +226,7 @@ def run(
     g_min: float | None = None,
     g_max: float | None = None,
     citation: str = "",
+    law: Mapping[str, str] | None = None,
 ) -> str:
     """Fit files of measurements, write chip and picture where asked for, and return what was found in words.
 
@@ -234,18 +238,22 @@ def run(
         TOML of the chip.
     picture : str or Path, optional
         PNG.
-    kind, response, readings, g_min, g_max, citation
+    kind, response, readings, g_min, g_max, citation, law
         As of :func:`hw_models.measured.chip_files.fit_files`.
 
     Raises
     ------
     ChipError
         If something in a file cannot be, or the disk refuses.
+    ConfigError
+        If there is no such folder, ahead of the fit.
     """
     for what, path, ending in (("chip", out, ".toml"), ("picture", picture, ".png")):
         if path is not None and Path(path).suffix != ending:
             raise ChipError(f"{what} '{path}': a file named {ending} is needed")
-    how = {"kind": kind, "response": response, "readings": readings, "citation": citation}
+        if path is not None:
+            check_place(path)
+    how = {"law": law, "kind": kind, "response": response, "readings": readings, "citation": citation}
     name = Path(out).stem if out is not None else "measured"
     found = chip_files.fit_files(files, name=name, g_min=g_min, g_max=g_max, **how)  # type: ignore[arg-type]
     if out is not None:
@@ -253,4 +261,5 @@ def run(
     if picture is not None:
         with style.own_look():
             style.save(sheet(found), Path(picture))
-    return found.as_text()
+    written = [f"{what}: {plain(path)}" for what, path in (("chip", out), ("picture", picture)) if path is not None]
+    return "\n".join([found.as_text(), *([""] if written else []), *written])

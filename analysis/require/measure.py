@@ -16,7 +16,7 @@ from pathlib import Path
 from analysis.require.frontier import Frontier, Place
 from analysis.require.results import PRICES, REQUIRE, UNITS, Requirement, load
 from analysis.require.scales import STEPS, Scale, scales
-from analysis.require.search import bisect, checks, contour
+from analysis.require.search import bisect, checks, checks_of_contour, contour, directions
 from analysis.require.verdicts import Judge, Verdict, judge
 from analysis.sweep import plans
 from analysis.sweep.conductor import Report
@@ -176,40 +176,20 @@ class _Bench:
                 return found
             self.rounds.take([point], Rule(needed))
 
-    def rises(self, place: Place, other: Place) -> bool:
-        """Tell whether the second of two points is as accurate as the first."""
-        first, second = self.verdict(place).mean, self.verdict(other).mean
-        return not second < first
-
-
 def _meet(bench: _Bench, shape: Sequence[int]) -> None:
     """Ask for the points that tell where the target is met."""
+    rising = directions(lambda place: bench.verdict(place).mean, shape)
+
+    def met(*turned: int) -> bool:
+        ends = zip(turned, rising, shape, strict=True)
+        return bench.verdict(tuple(n if up else size - 1 - n for n, up, size in ends)).met
+
     if len(shape) == 1:
-        (count,) = shape
-        up = bench.rises((0,), (count - 1,))
-        at = (lambda k: (k,)) if up else (lambda k: (count - 1 - k,))
-        first = bisect(lambda k: bench.verdict(at(k)).met, count)
-        for k in checks(first, count):
-            bench.verdict(at(k))
+        for place in checks(bisect(met, *shape), *shape):
+            met(place)
         return
-    columns, lines = shape
-    right, top = columns - 1, lines - 1
-    along = [bench.rises((0, y), (right, y)) for y in (0, top)]
-    across = [bench.rises((x, 0), (x, top)) for x in (0, right)]
-    # Where corners tie, as far beyond the target as each other, the other pair of corners tells.
-    up = all(along) or (any(along) and _wider(bench, ((0, 0), (right, 0)), ((0, top), (right, top))))
-    over = all(across) or (any(across) and _wider(bench, ((0, 0), (0, top)), ((right, 0), (right, top))))
-
-    def place(k: int, n: int) -> Place:
-        return (k if up else right - k), (n if over else top - n)
-
-    contour(lambda k, n: bench.verdict(place(k, n)).met, columns, lines)
-
-
-def _wider(bench: _Bench, first: tuple[Place, Place], second: tuple[Place, Place]) -> bool:
-    """Tell whether accuracy rises along that of two edges along which it changes more."""
-    changes = [bench.verdict(b).mean - bench.verdict(a).mean for a, b in (first, second)]
-    return max(changes, key=abs) >= 0
+    for column, line in checks_of_contour(contour(met, *shape), shape[0]):
+        met(column, line)
 
 
 def _front(rounds: Rounds, points: dict[Place, PlannedPoint], frontier: Frontier) -> None:

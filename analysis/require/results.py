@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 
 from analysis.ablate.results import aligned
 from analysis.require.frontier import Frontier, Place, front_of
-from analysis.require.search import violations
+from analysis.require.search import directions, violations
 from analysis.require.verdicts import Judge, Verdict
 from analysis.sweep import results as sweeps
 from analysis.sweep.points import key, shown
@@ -32,6 +32,8 @@ PRICES = "prices"
 """Folder of the sweep that prices points."""
 UNITS = {"energy": "J", "latency": "s", "area": "m^2"}
 """Prices, and their units."""
+ERRORS = "+-: standard error of the mean over the chips of a point"
+"""Below a table with such a column."""
 NOISY = 0.15
 """Levels by which means may stray before it is told."""
 
@@ -59,6 +61,8 @@ class Border:
     """Those of the two whose verdict is open: its mean lies on that side."""
     rising: bool
     """Whether larger values meet it."""
+    ran: int = field(default=0, compare=False)
+    """How many values were run."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,28 @@ class Requirement(Tabular):
 
     @cached_property
     def rising(self) -> tuple[bool, ...]:
-        """Of each field, whether accuracy is said to rise with it: as it does from its lowest to its highest values."""
-        found = []
-        for n in range(len(self.fields)):
-            low, high = ([v.mean for p, v in self.verdicts.items() if p[n] == end and not math.isnan(v.mean)]
-                         for end in (0, len(self.axes[n]) - 1))  # fmt: skip
-            found.append(not (low and high) or sum(high) / len(high) >= sum(low) / len(low))
-        return tuple(found)
+        """Of each field, whether accuracy is said to rise with it: as the search has found it from the corners."""
+        return directions(lambda place: self.means.get(place, math.nan), [len(values) for values in self.axes])
+
+    @cached_property
+    def turn(self) -> tuple[Place, Place] | None:
+        """A point, and the end of the fields where accuracy should be highest, which misses the target and is lower.
+
+        The mean of the first lies above it by Student's quantile of the difference at the confidence, one-sided, over
+        all points; None where no point does.
+        """
+        from scipy.stats import t
+
+        end = tuple(len(v) - 1 if up else 0 for v, up in zip(self.axes, self.rising, strict=True))
+        last = self.verdicts.get(end)
+        if last is None or last.met:
+            return None
+        best = max(self.verdicts, key=lambda place: (not math.isnan(self.verdicts[place].mean), self.means[place]))
+        top, others = self.verdicts[best], max(len(self.verdicts) - 1, 1)
+        if best == end or not math.isfinite(top.error + last.error):
+            return None
+        far = float(t.isf((1 - self.design["confidence"]) / others, max(min(top.seeds, last.seeds) - 1, 1)))
+        return (best, end) if top.mean - last.mean > far * math.hypot(top.error, last.error) else None
 
     @cached_property
     def borders(self) -> list[Border]:
@@ -138,7 +157,8 @@ class Requirement(Tabular):
             values, at = self.axes[0], self.axes[1][line[0]] if line else None
             ends = [*met[:1], *([] if last is None else [last])]
             misses, meets = None if last is None else values[last], values[met[0]] if met else None
-            found.append(Border(at, misses, meets, tuple(values[n] for n in ends if not along[n].sure), rising))
+            open_ = tuple(values[n] for n in ends if not along[n].sure)
+            found.append(Border(at, misses, meets, open_, rising, len(along)))
         return found
 
     @cached_property
@@ -208,13 +228,20 @@ class Requirement(Tabular):
         for one, other in self.contradictions[:3]:
             told = [", ".join(map(shown, self.values(place))) for place in (one, other)]
             lines.append(f"contradicted: {told[0]} meets the target and {told[1]} misses it")
+        if self.turn is not None:
+            best, end = (
+                f"{', '.join(map(shown, self.values(place)))} has {_share(self.means[place])}" for place in self.turn
+            )
+            lines.append(f"contradicted: {best} and the end {end}: accuracy turns, look at all values by a sweep")
         return lines
 
     def _said(self, border: Border) -> str:
         target, name = f"{100 * self.design['target']:g} %", self.fields[0]
         at = f"{self.fields[1]} = {shown(border.line)}: " if len(self.fields) > 1 else ""
         if border.meets is None:
-            return f"{at}no value of {name} meets {target}"
+            ran, there = border.ran, len(self.axes[0])
+            some = "" if ran == there else f" of the {ran} that were run, of {there},"
+            return f"{at}no value of {name}{some} meets {target}"
         way = "from {} on" if border.rising else "up to {}"
         beyond = "" if border.misses is None else f"; {shown(border.misses)} misses it"
         doubt = f"; open by the confidence asked for: {', '.join(map(shown, border.open))}" if border.open else ""
@@ -291,6 +318,8 @@ class Requirement(Tabular):
     def as_text(self) -> str:
         """Return what was found, and a table."""
         lines = [*self.said, "", *aligned(self.rows())]
+        counted = self.design["against"] is None
+        lines += [ERRORS] if counted and any(found.seeds > 1 for found in self.verdicts.values()) else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
         failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""
         return lined([*lines, f"{len(self.sweep.rows)} trials{failed}; written to {self.out}"])

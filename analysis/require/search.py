@@ -7,10 +7,36 @@ assumption: it is what lets a verdict stand for all points on one side. The func
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 
 Ask = Callable[[int], bool]
 """Whether the point of an index meets the target."""
+Place = tuple[int, ...]
+"""Indices of a point."""
+
+
+def directions(mean: Callable[[Place], float], shape: Sequence[int]) -> tuple[bool, ...]:
+    """Return of each field whether accuracy rises along it: by the corners of the grid, two that only it tells apart.
+
+    Where edges disagree, as between corners that are as accurate as each other, that one tells along which accuracy
+    changes most.
+
+    Parameters
+    ----------
+    mean : callable
+        Mean accuracy of a corner; nan where it is not known.
+    shape : sequence of int
+        Values of each field.
+    """
+    found = []
+    for n in range(len(shape)):
+        ends = product(*([0] if k == n else [0, size - 1] for k, size in enumerate(shape)))
+        edges = [(low, (*low[:n], shape[n] - 1, *low[n + 1 :])) for low in ends]
+        changes = [mean(high) - mean(low) for low, high in edges]
+        found.append(max((each for each in changes if not math.isnan(each)), key=abs, default=0.0) >= 0)
+    return tuple(found)
 
 
 def bisect(ask: Ask, count: int, low: int = -1) -> int:
@@ -39,7 +65,12 @@ def bisect(ask: Ask, count: int, low: int = -1) -> int:
 
 
 def checks(first: int, count: int) -> list[int]:
-    """Return indices in the middle of either side of a border, where a curve that is not monotone might show."""
+    """Return indices well within either side of a border, where a curve that is not monotone might show.
+
+    One on either side; three where all are said to miss it, as one that does not would go unseen.
+    """
+    if first == count:
+        return sorted({n * (count - 1) // 4 for n in (1, 2, 3)} - {0, count - 1})
     below, above = first // 2, (first + count - 1) // 2 + 1
     found = [below] if 0 < below < first - 1 else []
     return found + ([above] if first < above < count - 1 else [])
@@ -49,19 +80,34 @@ def contour(ask: Callable[[int, int], bool], columns: int, lines: int) -> list[i
     """Return the first column that meets the target on each line, from the first line; ``columns`` where none does.
 
     Along lines too accuracy does not fall: on a lower line the border lies at the same column or further on, so that it
-    is followed from the last line down.
+    is followed from the last line down. What lies ahead of it is asked for on every line, as one wrong verdict would
+    else push the border of all lines below.
     """
     border = [columns] * lines
     first = 0
     for line in reversed(range(lines)):
         along = lambda column, line=line: ask(column, line)  # noqa: E731
         if line < lines - 1 and along(first):
-            border[line] = first
-            continue
-        border[line] = first = bisect(along, columns, low=first if line < lines - 1 else -1)
+            while first > 0 and along(first - 1):
+                first -= 1
+        else:
+            first = bisect(along, columns, low=first if line < lines - 1 else -1)
+        border[line] = first
         if first == columns:
             break
     return border
+
+
+def checks_of_contour(border: Sequence[int], columns: int) -> list[tuple[int, int]]:
+    """Return places (column, line) well within either side of a contour; see :func:`checks`.
+
+    On the line in the middle; where no place is said to meet the target on three lines, three on each.
+    """
+    lines = len(border)
+    if all(first == columns for first in border):
+        middle = [n * (lines - 1) // 4 for n in (1, 2, 3)]
+        return [(column, line) for line in dict.fromkeys(middle) for column in checks(columns, columns)]
+    return [(column, lines // 2) for column in checks(border[lines // 2], columns)]
 
 
 def violations(met: Mapping[tuple[int, ...], bool]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:

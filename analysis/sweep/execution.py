@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.sweep.right import RIGHT, packed
 from analysis.sweep.trials import file_hash
 from hw_models.cost.bill import Bill
 from hw_models.reading import Entries, Page
@@ -110,7 +111,8 @@ def execute(spec: Entries) -> Page:
     dict
         Accuracy, loss and what else was measured, and the counters: of the evaluation when deployed, of the last
         epoch's training when learnt. Where the chip has constants of cost, ``energy`` [J], ``latency`` [s] and ``area``
-        [m^2] of a classification, and, when learnt, ``update_energy`` and ``update_latency``.
+        [m^2] of a classification, and, when learnt, ``update_energy`` and ``update_latency``. ``right`` tells the
+        samples that were (:mod:`analysis.sweep.right`).
     """
     tables = dict(spec["config"])
     if tables["engine"]["kind"] == "local":
@@ -126,8 +128,8 @@ def deploy(spec: Entries, config: Config, corpus: Corpus) -> Page:
     if weights is not None:
         weights.check_classes(corpus.classes, corpus.name)
     session = Session.open(config, corpus=corpus, weights=weights)
-    found = _evaluated(session, spec)
-    return {**_measures(found), "counters": found.counters}
+    found, right = _evaluated(session, spec)
+    return {**_measures(found), RIGHT: right, "counters": found.counters}
 
 
 def learn(spec: Entries, config: Config, corpus: Corpus) -> Page:
@@ -139,19 +141,22 @@ def learn(spec: Entries, config: Config, corpus: Corpus) -> Page:
         path = Path(folder) / "run"
         record = training.train(config, path, start=start, progress=False, corpus=corpus, diagnose=False)
         session = Session.open(replace(runs.load(path), config=config), corpus=corpus)
-        found = _evaluated(session, spec)
+        found, right = _evaluated(session, spec)
         learned = costs.learned(session) if found.cost is not None else None
     trained = {f"train_{name}": value for name, value in record["train"].items()}
     trained |= {} if learned is None else {f"update_{name}": value for name, value in _bill(learned).items()}
-    return {**_measures(found), **trained, "updates": record["updates"], "counters": record["counters"]}
+    told = {RIGHT: right, "updates": record["updates"], "counters": record["counters"]}
+    return {**_measures(found), **trained, **told}
 
 
-def _evaluated(session: Session, spec: Entries) -> Evaluation:
-    """Evaluate on the split, or on as many of its samples as the trial asks for."""
+def _evaluated(session: Session, spec: Entries) -> tuple[Evaluation, str]:
+    """Evaluate on the split, or on as many of its samples as the trial asks for; tell which of them were right."""
     split, most = spec["split"], spec["samples"]
-    if most is None or most >= len(session.corpus.split(split)):
-        return session.evaluate(split)
-    return session.evaluate(split, only=np.sort(draw(session.corpus, split, most, spec["seed"])))
+    size, drawn = len(session.corpus.split(split)), None
+    if most is not None and most < size:
+        drawn = np.sort(draw(session.corpus, split, most, spec["seed"]))
+    found = session.evaluate(split, only=drawn)
+    return found, packed(found.right, drawn, size)
 
 
 def draw(corpus: Corpus, split: str, samples: int, seed: int) -> np.ndarray:

@@ -27,7 +27,8 @@ from analysis.sweep.trials import (
     identity,
     is_calibrated,
 )
-from hw_models.chip import files
+from hw_models.chip import Chip, files
+from hw_models.errors import ChipError
 from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
 from neuroep.runs import advice, checkpoints, config as configuration, directory as runs
@@ -84,7 +85,17 @@ class SweepPlan:
     def chips(self) -> dict[str, Page]:
         """Each chip that is varied as a whole as plain values, by its name or file."""
         names = {str(point.values.get(configuration.CHIP)) for point in self.points} - {"None", "none"}
-        return {name: files.load(name).to_dict() for name in sorted(names)}
+        return {name: self._chip(name).to_dict() for name in sorted(names)}
+
+    def _chip(self, name: str) -> Chip:
+        """Return a chip that is varied as a whole; as of its first point if it needs what stands beside it there."""
+        try:
+            return files.load(name)
+        except ChipError:
+            chips = [point.config.chip for point in self.points if point.values.get(configuration.CHIP) == name]
+            if not chips or chips[0] is None:
+                raise
+            return chips[0]
 
     @property
     def trains_first(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ import numpy as np
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS, read_name, read_page
 from analysis.sweep.points import Point, points, present, rank, shown
 from analysis.sweep.records import read_records
+from analysis.sweep.right import RIGHT
 from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from hw_models.whole_files import replaced
@@ -49,6 +50,8 @@ class Sweep(Tabular):
     """The page ``sweep.json``: mode, split, settings, designs."""
     rows: tuple[Row, ...]
     """One per trial, as in ``results.parquet``."""
+    right: Entries = field(default_factory=dict, repr=False)
+    """Which samples a trial predicted right, by its id (:mod:`analysis.sweep.right`); of earlier versions none."""
 
     def asked(self, design: str) -> Entries:
         """Return the last question of that design that the directory was given."""
@@ -136,7 +139,9 @@ class Sweep(Tabular):
         table = ["  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in (heads, *lines)]
         count = f"{len(self.rows)} trials, {len(self.failed)} failed" if self.failed else f"{len(self.rows)} trials"
         table += [self.unfinished] if self.unfinished else []
-        notes = [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
+        told = any(math.isfinite(point.std) for point in self.means)
+        notes = ["spread: standard deviation over the seeds"] if told else []
+        notes += [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
         notes += [f"... and {len(self.failed) - 3} more failed"] if len(self.failed) > 3 else []
         return lined([*table, *notes, f"{count}; written to {self.out}: {RESULTS}, {TIMINGS}, {TRIALS}, {SWEEP}"])
 
@@ -154,7 +159,8 @@ def load(path: str | Path) -> Sweep:
     if page is None:
         raise ConfigError(f"'{path}' is no sweep: it has no {SWEEP}")
     records = {record["id"]: record for record in read_records(path / TRIALS, page["fields"], read_name(path))}
-    return Sweep(path, page, tuple(rows(records.values(), page["fields"])))
+    right = {name: record["result"][RIGHT] for name, record in records.items() if RIGHT in (record.get("result") or {})}
+    return Sweep(path, page, tuple(rows(records.values(), page["fields"])), right)
 
 
 def same_points(one: Entries, other: Entries) -> bool:
@@ -197,6 +203,7 @@ def columns(table: Iterable[Row], fields: Sequence[str]) -> list[str]:
 
 def _row(record: Page, fields: Sequence[str]) -> Row:
     result = dict(record.get("result") or {})
+    result.pop(RIGHT, None)  # samples, and no number of the trial
     counters = {f"counters.{name}": number for name, number in result.pop("counters", {}).items()}
     measured = {**dict.fromkeys(MEASURED), **result, **counters}
     values = {name: record["values"][name] for name in fields}

@@ -7,6 +7,10 @@
 # For a chip that only classifies the two are much alike.
 # For a chip that learns by Equilibrium Propagation they are worlds apart.
 # This notebook gives both the same size and looks at the gradient.
+#
+# Run it with `python examples/notebooks/between_phases.py`, or cell by cell in Jupyter or an editor.
+# `NEUROEP_FAST=1 python examples/notebooks/between_phases.py` takes a few seconds and learns little.
+# The picture is written to `runs/notebooks/between_phases.png`, below the current folder.
 
 # %%
 import itertools
@@ -107,6 +111,7 @@ style.dress(ax, x="standard deviation [uS]", y="cosine with the ideal gradient [
 style.legend(ax)
 OUT.mkdir(parents=True, exist_ok=True)
 style.save(ax, OUT / "between_phases.png")
+print(f"picture: {OUT}/between_phases.png")
 ax.figure
 
 # %% [markdown]

@@ -4,6 +4,10 @@
 # A chip of devices multiplies for almost nothing.
 # What it takes is to get numbers in and out.
 # This notebook asks a chip for its bill, part by part, and then turns the resolution of its converters.
+#
+# Run it with `python examples/notebooks/energy.py`, or cell by cell in Jupyter or an editor.
+# `NEUROEP_FAST=1 python examples/notebooks/energy.py` takes a few seconds and learns little.
+# The picture is written to `runs/notebooks/energy.png`, below the current folder.
 
 # %%
 import os
@@ -79,6 +83,7 @@ for bits in BITS:
 ax = pictures.plot_bills(bills, title="a classification, by bits of the ADC")
 OUT.mkdir(parents=True, exist_ok=True)
 style.save(ax, OUT / "energy.png")
+print(f"picture: {OUT}/energy.png")
 ax.figure
 
 # %% [markdown]

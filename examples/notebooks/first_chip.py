@@ -6,7 +6,9 @@
 # No two devices of a chip are the same, so the weights that conduct are not quite those that were meant.
 # This notebook describes such a chip in a few lines, puts a network on it, and turns one knob.
 #
-# With `NEUROEP_FAST=1` in the environment it takes a few seconds and learns little.
+# Run it with `python examples/notebooks/first_chip.py`, or cell by cell in Jupyter or an editor.
+# `NEUROEP_FAST=1 python examples/notebooks/first_chip.py` takes a few seconds and learns little.
+# The picture is written to `runs/notebooks/first_chip.png`, below the current folder.
 
 # %%
 import os
@@ -105,6 +107,7 @@ print(sweep.as_text())
 ax = pictures.plot_accuracy(sweep.rows, FIELD, ideal=exact.accuracy)
 OUT.mkdir(parents=True, exist_ok=True)
 style.save(ax, OUT / "first_chip.png")
+print(f"picture: {OUT}/first_chip.png")
 ax.figure
 
 # %% [markdown]

@@ -5,6 +5,10 @@
 # There is no digital copy of a weight that one could correct and write again.
 # Then the rule of learning has to live with the device: with its steps, their noise, and their asymmetry.
 # This notebook lets four rules learn the same problem on the same devices.
+#
+# Run it with `python examples/notebooks/in_memory_rules.py`, or cell by cell in Jupyter or an editor.
+# `NEUROEP_FAST=1 python examples/notebooks/in_memory_rules.py` takes a few seconds and learns little.
+# The picture is written to `runs/notebooks/in_memory_rules.png`, below the current folder.
 
 # %%
 import json
@@ -79,6 +83,7 @@ for rule in RULES:
 ax = pictures.plot_training(metrics, train=False)
 OUT.mkdir(parents=True, exist_ok=True)
 style.save(ax, OUT / "in_memory_rules.png")
+print(f"picture: {OUT}/in_memory_rules.png")
 ax.figure
 
 # %% [markdown]

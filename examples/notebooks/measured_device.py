@@ -7,6 +7,10 @@
 #
 # The file is written here, by devices whose numbers we know.
 # So we can ask what a laboratory cannot: did the fit find the truth?
+#
+# Run it with `python examples/notebooks/measured_device.py`, or cell by cell in Jupyter or an editor.
+# `NEUROEP_FAST=1 python examples/notebooks/measured_device.py` takes a few seconds and learns little.
+# The picture is written to `runs/notebooks/measured_device.png`, below the current folder.
 
 # %%
 import csv
@@ -79,6 +83,7 @@ print(found.as_text())
 sheet = measured.sheet(found)
 OUT.mkdir(parents=True, exist_ok=True)
 style.save(sheet, OUT / "measured_device.png")
+print(f"picture: {OUT}/measured_device.png")
 sheet
 
 # %% [markdown]

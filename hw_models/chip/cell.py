@@ -21,26 +21,26 @@ class Cell(Part):
     """With crossbar.reference = 'device': where the reference device of a weight is programmed. Symmetry: at the state
     at which the steps up and down of the weight's device are alike. Middle: at weight 0. Unset is symmetry; if the root
     mean square of these states is farther from 0 than half way to a bound, it is middle."""
-    reference_mean: Finite = at("programming", "weight range", 0.0)
+    reference_mean: Finite = at("programming", "of the weight range", 0.0)
     """Mean error of the programming of references."""
-    reference_spread: NonNegative = at("device", "weight range", 0.0)
+    reference_spread: NonNegative = at("device", "of the weight range", 0.0)
     """Device-to-device standard deviation of that error."""
     reference_rounds: Annotated[int, Field(ge=1, le=64)] = at("programming", "rounds", 1)
     """Most times that references are programmed when weights are programmed. A reference is programmed again, with a
     newly drawn error, if the device beside it cannot hold what it is written with to within a pulse."""
-    reset: NonNegative = at("update", "weight range", 0.0)
+    reset: NonNegative = at("update", "of the weight range", 0.0)
     """Mean state of a device of a pair after a reset."""
-    reset_spread: NonNegative = at("device", "weight range", 0.0)
+    reset_spread: NonNegative = at("device", "of the weight range", 0.0)
     """Device-to-device standard deviation of the state after a reset."""
-    reset_noise: NonNegative = at("update", "weight range", 0.0)
+    reset_noise: NonNegative = at("update", "of the weight range", 0.0)
     """Standard deviation of that state from reset to reset."""
     refresh_every: Count | None = at("update", "updates", None)
     """One-sided pairs: updates between two searches of all devices for pairs that are nearly full. Such pairs are reset
     and their difference is written again. Unset never searches."""
-    refresh_above: Annotated[float, Field(gt=0, le=1)] = at("update", "w_max", 0.75)
+    refresh_above: Annotated[float, Field(gt=0, le=1)] = at("update", "of w_max", 0.75)
     """Refresh: a pair is refreshed if its larger device is beyond this state and its smaller one beyond
     refresh_lesser."""
-    refresh_lesser: Annotated[float, Field(ge=0, le=1)] = at("update", "w_max", 0.25)
+    refresh_lesser: Annotated[float, Field(ge=0, le=1)] = at("update", "of w_max", 0.25)
     """Refresh: least state of the smaller device. With a smaller one, the difference is nearly a whole device, and a
     refresh would write the pair as it was."""
     refresh_most: Count | None = at("update", "pairs", None)
@@ -48,7 +48,7 @@ class Cell(Part):
     refresh_rounds: Count = at("update", default=1)
     """Refresh: how often the missing part of the difference is given in pulses of dw_min. Before each round but the
     first, the pair is read again."""
-    refresh_noise: NonNegative = at("read", "weight range", 0.0)
+    refresh_noise: NonNegative = at("read", "of the weight range", 0.0)
     """Refresh: standard deviation of a read state."""
 
     @property

@@ -30,7 +30,7 @@ class Converter(Part):
     """Factor of the calibrated range above that percentile. A factor above 1 leaves room for weights that grow."""
     stochastic: bool = at("conversion", default=False)
     """Round up or down at random, so that the mean is the exact value."""
-    noise: NonNegative = at("conversion", "full scale", 0.0)
+    noise: NonNegative = at("conversion", "of full scale", 0.0)
     """Standard deviation of Gaussian noise ahead of the quantiser."""
 
     @property
@@ -120,14 +120,14 @@ class ADC(Converter):
 
     columns: Count = at("device", "outputs", 1)
     """Outputs of a tile that share one ADC, one after the other. They share its errors."""
-    gain_spread: NonNegative = at("device", default=0.0)
+    gain_spread: NonNegative = at("device", "of the gain", 0.0)
     """ADC-to-ADC spread of the gain, ahead of the quantiser."""
-    offset_spread: NonNegative = at("device", "full scale", 0.0)
+    offset_spread: NonNegative = at("device", "of full scale", 0.0)
     """ADC-to-ADC spread of the offset, ahead of the quantiser."""
-    inl: Annotated[float, Field(gt=-0.5, lt=0.5)] = at("device", "full scale", 0.0)
+    inl: Annotated[float, Field(gt=-0.5, lt=0.5)] = at("device", "of full scale", 0.0)
     """Integral non-linearity: largest deviation from the line through both ends, as a smooth curve that all ADCs share.
     1 LSB is 1/(2^(bits - 1) - 1) of a signed full scale."""
-    inl_spread: NonNegative = at("device", "full scale", 0.0)
+    inl_spread: NonNegative = at("device", "of full scale", 0.0)
     """ADC-to-ADC spread of the integral non-linearity."""
     inl_shape: Literal["bow", "s"] = at("device", default="bow")
     """Bow: a parabola between both ends, as of the second harmonic. S: a cubic that also passes through the middle, as

@@ -15,7 +15,7 @@ work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws`, :mod:`hw_models
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -32,6 +32,7 @@ from hw_models.chip.learning import Update
 from hw_models.chip.nudged import Nudged
 from hw_models.chip.periphery import Attention, Neuron, Readout
 from hw_models.chip.pulse import Pulse
+from hw_models.chip.rules import PULSING
 from hw_models.chip.timing import Timing
 from hw_models.chip.transposed import Transposed
 from hw_models.chip.wires import Wires
@@ -241,21 +242,19 @@ class Chip(Part):
         return dict(leaves_of(cls))
 
     @classmethod
-    def parse(cls, values: Entries, source: str = "chip", facts: Collection[str] = ()) -> Chip:
+    def parse(cls, values: Entries, source: str = "chip", places: Mapping[str, str] | None = None) -> Chip:
         """Check nested plain values; see the class for the error.
 
-        ``facts`` are fields that a chip may state of itself where they cannot act: they are kept.
+        ``places`` are the files in which fields stand, by dotted name; the error names that of its field, or else
+        ``source``.
         """
-        found: dict[str, str] = {}
         try:
-            chip = cls.checked(values, found if facts else None)
-            if in_vain := {name: line for name, line in found.items() if name not in facts}:
-                raise Idle(in_vain)
-            return chip
+            return cls.checked(values)
         except ValidationError as error:
-            raise ChipError(f"{source}: {faults.line(error.errors()[0], cls.settings())}") from None
+            line = faults.line(error.errors()[0], cls.settings())
         except Idle as error:
-            raise ChipError(f"{source}: {error}") from None
+            line = str(error)
+        raise ChipError(f"{faults.standing(line, places or {}) or source}: {line}")
 
     @classmethod
     def checked(cls, values: Entries, forgiven: dict[str, str] | None = None) -> Chip:
@@ -330,7 +329,7 @@ class Chip(Part):
         if not self.timing.settles:
             self.idle("where phases take time, with timing.integration, hold or another duration", "readout.hold_time")
         if self.update.scheme == "digital":
-            self.idle("with an update.scheme that sends pulses, which digital does not", "device.pulse", "timing.pulse")
+            self.idle(f"with an update.scheme that sends pulses: {PULSING}", "device.pulse", "timing.pulse")
             if self.update.reprogram_every == 1:
                 written = "where weights change in memory, or with update.reprogram_every above 1"
                 self.idle(f"{written}: others are written anew", "device.leak")
@@ -389,7 +388,7 @@ class Chip(Part):
     def _check_cells(self) -> None:
         """Refuse cells that no pulse reaches, or that the layout has no devices for."""
         bar, cell = self.crossbar, self.device.cell
-        in_memory = "where weights change in memory, with an update.scheme other than digital"
+        in_memory = f"where weights change in memory, with update.scheme {PULSING}"
         if not self.update.in_memory:
             self.idle(in_memory, "device.cell", "device.endurance", "device.retention")
             self.idle(in_memory, "device.retention_spread")

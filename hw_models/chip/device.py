@@ -60,11 +60,11 @@ class Device(Part):
     """Lowest conductance."""
     g_max: Positive = at("programming", "uS", 25.0)
     """Highest conductance."""
-    g_min_spread: NonNegative = at("device", "g_min", 0.0)
+    g_min_spread: NonNegative = at("device", "of g_min", 0.0)
     """Device-to-device spread of the lowest conductance."""
-    g_max_spread: NonNegative = at("device", "g_max", 0.0)
+    g_max_spread: NonNegative = at("device", "of g_max", 0.0)
     """Device-to-device spread of the highest conductance. Targets above it are cut."""
-    mismatch: NonNegative = at("device", "g", 0.0)
+    mismatch: NonNegative = at("device", "of g", 0.0)
     """Device-to-device spread of the gain: a device conducts this gain times its programmed conductance."""
     levels: Annotated[int, Field(ge=2)] | None = at("programming", default=None)
     """Number of equidistant conductances from g_min to g_max; unset is continuous."""
@@ -96,7 +96,7 @@ class Device(Part):
     own, from twice read_time to the age and drift_start."""
     rtn_share: Share = at("device", default=0.0)
     """Share of devices with a trap that causes random telegraph noise; see :mod:`hw_models.laws.telegraph`."""
-    rtn_amplitude: Share = at("read", "g", 0.05)
+    rtn_amplitude: Share = at("read", "of g", 0.05)
     """Share of the conductance that is lost while the trap is filled, for a device at g_max."""
     rtn_exponent: NonNegative = at("read", default=0.0)
     """Growth of this share towards lower conductances, (g/g_max)^-exponent."""
@@ -145,7 +145,7 @@ class Device(Part):
     leak: Share = at("update", "1/update", 0.0)
     """Share of the conductance above g_min that a device loses from one update to the next. A weight that is kept in
     digital form is written anew with its next programming. A weight that changes in memory loses this share."""
-    disturb: Share = at("programming", "move", 0.0)
+    disturb: Share = at("programming", "of the move", 0.0)
     """Share of the move of a written device by which the others on its row and column of the tile move too. If writes
     are pulses, all others move; else those that were written before it."""
     stuck_low: Share = at("device", default=0.0)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hw_models.chip import Chip
+from hw_models.chip import Chip, Pulse
 from hw_models.chip.cost import Cost
-from hw_models.chip.fields import said_of
+from hw_models.chip.fields import SHARE, USUAL, said_of
 
 LONG: Mapping[str, float] = {
     "dac": 1e-3, "integration": 1e-3, "adc": 1e-3, "digital": 1e-3, "hold": 1e-2, "pulse": 10.0, "count": 10.0,
@@ -33,7 +33,7 @@ VOLTS = 10.0
 
 def doubts(chip: Chip) -> list[str]:
     """Return a line for every value that is hardly what was meant: field, value, and why."""
-    found = [*_times(chip), *_physics(chip), *_sizes(chip), *_prices(chip)]
+    found = [*_times(chip), *_physics(chip), *_shares(chip), *_pulses(chip), *_sizes(chip), *_prices(chip)]
     return [line for line in found if line.partition(" =")[0] not in (chip.kept or ())]
 
 
@@ -59,6 +59,28 @@ def _physics(chip: Chip) -> Iterator[str]:
     for name in ("hold_noise", "hold_offset"):
         if (size := getattr(chip.readout, name)) > 1:
             yield f"readout.{name} = {size:g} is more than a whole state, from 0 to 1: kT/C of 10 fF at 0.5 V is 1.3e-3"
+
+
+def _shares(chip: Chip) -> Iterator[str]:
+    """Shares that are percentages, or larger than any device has."""
+    settings = Chip.settings()
+    for name, value in chip.differences().items():
+        said = said_of(settings[name])
+        unit = chip.device.noise.unit if name == "device.read_noise" else said.get("unit", "")
+        if not unit.startswith(SHARE) or isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if abs(value) > float(said.get("most", USUAL)):
+            yield f"{name} = {value:g} is {value:.0%} {unit}: it is a share, {value:g} % is {value / 100:g}"
+
+
+def _pulses(chip: Chip) -> Iterator[str]:
+    """Weights that change on devices of which nothing is said."""
+    update, pulse = chip.update, chip.device.pulse
+    if chip.substrate == "crossbar" and update.in_memory and pulse == Pulse(w_min=pulse.w_min):
+        held = f"'{pulse.response}' steps of dw_min = {pulse.dw_min:g} of the weight range"
+        told = f"{held} from w_min = {pulse.w_min:g} to w_max = {pulse.w_max:g}, without spread or noise"
+        cure = "set fields of device.pulse, or take a chip that has them (pcm_pair, ecram, reram_hfo2)"
+        yield f"update.scheme = '{update.scheme}' without a table device.pulse: pulses make {told}; {cure}"
 
 
 def _sizes(chip: Chip) -> Iterator[str]:

@@ -321,8 +321,8 @@ LEARNING: tuple[Effect, ...] = (
     Effect(
         "resets and refreshes",
         {f"device.cell.{name}": 0.0 for name in ("reset", "reset_spread", "reset_noise", "refresh_noise")},
-        tuple(f"device.cell.refresh_{name}" for name in ("every", "above", "lesser", "most", "rounds")),
         within=MEMORY,
+        told="pairs are refreshed all the same, from exactly 0 and without noise",
     ),
     Effect(
         MEMORY,
@@ -372,6 +372,9 @@ NOT_EFFECTS: Mapping[str, str] = {
 } | {
     f"timing.{name}": "durations: what ages and what lasts goes by them, nothing by themselves"
     for name in ("dac", "integration", "adc", "digital", "hold", "pulse", "count", "row", "copies")
+} | {
+    f"device.cell.refresh_{name}": "when pairs are refreshed: a cure of devices that fill up"
+    for name in ("every", "above", "lesser", "most", "rounds")
 }
 """Fields that are in no effect, and why."""
 

@@ -13,7 +13,7 @@ from hw_models.chip.fields import Part, Positive, at
 class Events(Part):
     """Sigma-delta neurons and integer synapses; see :mod:`hw_models.arrays.events`."""
 
-    threshold: Annotated[float, Field(ge=0, le=2)] = at("step", "state_range", 0.0)
+    threshold: Annotated[float, Field(ge=0, le=2)] = at("step", "of state_range", 0.0)
     """A sender sends the change of its quantised state when it exceeds this."""
     state_bits: Annotated[int, Field(ge=2, le=16)] = at("step", "bit", 12)
     """Fixed-point resolution of a state as it is sent and as learning sees it, signed over [-range, range]."""

@@ -6,12 +6,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from pydantic.fields import FieldInfo
+
 from hw_models.errors import nearest
 from hw_models.reading import Entries
 from hw_models.text import shown as as_shown
 
 _ASSIGNED = re.compile(r"[\w.-]+ = ")
 """A fault that says which entry of a table it is of."""
+_NAMED = re.compile(r"(?:unknown key ')?([A-Za-z_][\w.-]*)'?(?= = |: )")
+"""A fault names its field first."""
+_BELOW_ZERO = re.compile(r"\bg[et]=-")
+"""What pydantic's checks of a field show where it may be below 0, as a correlation may."""
 _WORDS: Mapping[str, str] = {
     "bool_type": "should be true or false",
     "dict_type": "should be a table",
@@ -44,7 +50,47 @@ def line(error: Entries, names: Collection[str]) -> str:
     choices = (
         error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ") if kind == "literal_error" else ()
     )
-    return f"{'.'.join(place)} = {as_shown(value)}: {_WORDS.get(kind) or _plain(error['msg'])}{nearest(value, choices)}"
+    asked = _WORDS.get(kind) or _plain(error["msg"])
+    return f"{'.'.join(place)} = {as_shown(value)}: {asked}{nearest(value, choices)}{_percent(place, error, names)}"
+
+
+def _percent(place: Sequence[str], error: Entries, names: Collection[str]) -> str:
+    """Return what a share above 1 would be if it is a percentage, or nothing where it cannot be one."""
+    value, bounds = error["input"], error.get("ctx", {})
+    if error["type"] not in ("less_than_equal", "less_than") or bounds.get("le", bounds.get("lt", 2)) > 1:
+        return ""
+    known = names.get(".".join(place)) if isinstance(names, Mapping) else None
+    share = True
+    if isinstance(known, FieldInfo):
+        said = known.json_schema_extra
+        unit = said.get("unit") if isinstance(said, dict) else None
+        share = not _BELOW_ZERO.search(repr(known.metadata)) or str(unit).startswith("of ")
+    return f"; it is a share, {value:g} % is {value / 100:g}" if share and 1 < value <= 100 else ""
+
+
+def field(line: str) -> str:
+    """Return the dotted name that a line begins with, as it describes a fault; empty where it names none."""
+    found = _NAMED.match(line)
+    return found[1] if found else ""
+
+
+def standing(line: str, places: Mapping[str, str]) -> str:
+    """Return where the field of a fault stands, or fields of its table do; empty if that is not known.
+
+    Parameters
+    ----------
+    line : str
+        As of :func:`line`.
+    places : mapping of str to str
+        By dotted name of a field; what is a fault of two fields is looked for beside the one that is named.
+    """
+    name = field(line)
+    while name:
+        own = [place for other, place in places.items() if name == other or other.startswith(f"{name}.")]
+        if own or name in places:
+            return own[-1]
+        name = name.rpartition(".")[0]
+    return ""
 
 
 def _unknown(place: Sequence[str], value: object, names: Collection[str]) -> str:

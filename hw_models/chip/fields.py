@@ -15,6 +15,7 @@ from hw_models.chip import faults
 from hw_models.errors import ChipError
 
 if TYPE_CHECKING:
+    from pydantic.config import JsonDict
     from pydantic.fields import FieldInfo
 
 Bits = Annotated[int, Field(ge=1, le=24)]
@@ -39,16 +40,24 @@ Four = Annotated[tuple[Finite, Finite, Finite, Finite], Field(strict=False)]
 Branch = Annotated[tuple[Finite, ...], Field(strict=False)]
 
 
-def at(when: str, unit: str = "1", default: object = 0.0, means: str | None = None) -> Any:
+SHARE = "of "
+"""Beginning of the unit of a share: 0.08 of g."""
+USUAL = 1.0
+"""Largest share that is not asked after, where a field says no other."""
+
+
+def at(when: str, unit: str = "1", default: object = 0.0, means: str | None = None, *, most: float = USUAL) -> Any:
     """Return a field with its unit and the moment it acts: per device, programming, conversion, read, step, update.
 
-    ``means`` stands in for the text under a field whose meaning the laws have that take it.
+    A unit that begins with :data:`SHARE` is that of a share. ``means`` stands in for the text under a field whose
+    meaning the laws have that take it; ``most`` is the largest share that a chip may well have.
     """
-    return Field(default=default, description=means, json_schema_extra={"unit": unit, "when": when})
+    extra: JsonDict = {"unit": unit, "when": when, **({"most": str(most)} if most != USUAL else {})}
+    return Field(default=default, description=means, json_schema_extra=extra)
 
 
 def said_of(field: FieldInfo) -> Mapping[str, str]:
-    """Return unit and moment of a field, as :func:`at` gave them; empty where it has none."""
+    """Return unit and moment of a field, and its most, as :func:`at` gave them; empty where it has none."""
     extra = field.json_schema_extra
     return {name: str(value) for name, value in extra.items()} if isinstance(extra, dict) else {}
 

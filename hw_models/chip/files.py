@@ -7,18 +7,23 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from hw_models.chip import Chip, layers
 from hw_models.chip.device import refitted
 from hw_models.errors import ChipError
 from hw_models.reading import Entries, Page, read_toml
+from hw_models.text import shown
 from hw_models.whole_files import write_text
 
 FACTS = ("timing.pulse", "timing.row")
 """Durations that the file of a chip may state whatever its scheme of learning: the other scheme's is kept."""
+ALIKE = 0.75
+"""How much alike the names of two files are, from which on one may be meant by the other (1: the same)."""
 
 
 def chip_of(chip: Chip | str | Path) -> Chip:
@@ -41,7 +46,17 @@ def is_file_name(name: str) -> bool:
     return "/" in name or os.sep in name or name.endswith(".toml")
 
 
-def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
+@dataclass(frozen=True)
+class Laid:
+    """A chip as its name or file says it, not yet checked: what is laid over it may be what makes it fit."""
+
+    values: Page
+    """Nested plain values, those of the presets that its file starts from among them."""
+    files: Mapping[str, str]
+    """The file in which a field stands, by its dotted name; none of a preset."""
+
+
+def load(name: str | Path) -> Chip:
     """Return the chip of that name or file.
 
     Parameters
@@ -57,26 +72,87 @@ def load(name: str | Path, _open: tuple[Path, ...] = ()) -> Chip:
     if not isinstance(name, str | Path):
         raise ChipError(f"chip is a {type(name).__name__}: give the name of one, or a TOML file")
     if not isinstance(name, Path) and not is_file_name(name):
-        from hw_models import presets
+        return _preset(name)
+    found = laid(name)
+    return Chip.parse(found.values, str(name), found.files)
 
-        if os.path.isdir(name) and name not in {"ideal", *presets.ALIASES, *presets.names()}:
-            raise ChipError(f"chip '{name}' is a folder: give the name of a chip ('neuroep chips'), or a TOML file")
-        return Chip.ideal() if name == "ideal" else presets.load(name)
+
+def laid(name: str | Path, _open: tuple[Path, ...] = ()) -> Laid:
+    """Return the values of a chip of that name or file, for another layer to be laid over them.
+
+    A file is read, not checked: a table that acts only with what a command line sets is no fault of it.
+
+    Raises
+    ------
+    ChipError
+        If it is no name, or there is no such preset or file.
+    """
+    if not isinstance(name, Path) and not is_file_name(name):
+        return Laid(_preset(name).to_dict(), {})
     path = Path(name)
     try:
         values = read_toml(path)
     except OSError as error:
-        raise ChipError(f"cannot read chip '{path}': {error.strerror or error}") from None
+        near = nearest_file(path) if isinstance(error, FileNotFoundError) else ""
+        raise ChipError(f"cannot read chip '{path}': {error.strerror or error}{near}") from None
     except ValueError as error:
         raise ChipError(f"{path}: not valid TOML: {error}") from None
-    real = Path(os.path.realpath(path))
+    real, places = Path(os.path.realpath(path)), {}
     if real in _open:
         raise ChipError(f"{path}: a chip cannot start from itself")
-    base = values.get("preset")
+    base, own = values.get("preset"), values
+    if base is not None and not isinstance(base, str):
+        raise ChipError(f"{path}: preset = {shown(base)}: should be the name of a chip or a file")
+    if (kept := own.get(layers.KEPT)) and not layers.kept_of(own):
+        raise ChipError(f"{path}: {layers.KEPT} = {shown(kept)}: should be a list of names")
     if isinstance(base, str):
-        other = path.parent / base if is_file_name(base) else base
-        values = laid_over(load(other, (*_open, real)).to_dict(), values)
-    return Chip.parse({"name": path.stem, **values}, str(path), FACTS)
+        below = _below(path, base, (*_open, real))
+        values, places = laid_over(below.values, values), dict(below.files)
+    values = {"name": path.stem, **values}
+    if facts := layers.idle(Chip, values).keys() & set(FACTS):
+        values[layers.KEPT] = sorted(layers.kept_of(values) | facts)
+    return Laid(values, places | dict.fromkeys(layers.names(own), str(path)))
+
+
+def _below(path: Path, base: str, opened: tuple[Path, ...]) -> Laid:
+    """Return what a file starts from; a name that there is not stands in that file."""
+    if is_file_name(base):
+        return laid(path.parent / base, opened)
+    try:
+        return laid(base)
+    except ChipError as error:
+        raise ChipError(f"{path}: preset: {error}") from None
+
+
+def _preset(name: str) -> Chip:
+    from hw_models import presets
+
+    if name == "ideal":
+        return Chip.ideal()
+    try:
+        return presets.load(name)
+    except ChipError as error:
+        if name in {*presets.ALIASES, *presets.names()}:
+            raise
+        if os.path.isdir(name):
+            cure = "give the name of a chip ('neuroep chips'), or a TOML file"
+            raise ChipError(f"chip '{name}' is a folder: {cure}") from None
+        if os.path.isfile(name):
+            raise ChipError(f"chip '{name}' is a file: write './{name}', or name it .toml") from None
+        if "." in name or os.path.isfile(f"{name}.toml"):
+            near = nearest_file(Path(name)) or "; 'neuroep chips' lists the names"
+            raise ChipError(f"unknown chip '{name}': files of chips are named .toml{near}") from None
+        raise error
+
+
+def nearest_file(path: Path) -> str:
+    """Return ``"; did you mean 'x.toml'?"`` for a file beside a path whose name is much like it, or nothing."""
+    try:
+        beside = [one.stem for one in path.parent.iterdir() if one.suffix == ".toml"]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.stem, beside, n=1, cutoff=ALIKE)
+    return f"; did you mean '{path.parent / close[0]}.toml'?" if close else ""
 
 
 def laid_over(base: Entries, table: Entries) -> Page:

@@ -28,10 +28,10 @@ class Update(Part):
     pulses, or pulses in memory. The command neuroep chips --rules lists them."""
     reprogram_every: Count = at("update", "updates", 1)
     """Digital: updates of the master copy between two programmings."""
-    write_threshold: Annotated[float, Field(ge=0, lt=1)] = at("update", "weight range", 0.0)
+    write_threshold: Annotated[float, Field(ge=0, lt=1)] = at("update", "of the weight range", 0.0)
     """Digital: a programming writes only the devices of weights that should move by more than this since their last
     write, see :mod:`hw_models.arrays.last_writes`. 0 writes all."""
-    granule: Positive | None = at("update", "weight range", None)
+    granule: Positive | None = at("update", "of the weight range", None)
     """Mixed precision: accumulated change that one pulse moves. Unset takes dw_min."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
     """Trains. Expected: one step with the mean, variance and correlation of the train. Stochastic: every train pulse by
@@ -57,7 +57,7 @@ class Update(Part):
     rms: Literal["array", "lines"] = at("update", default="lines")
     """Scaling auto, trains: what r is taken over. Array: a whole array. Lines: its lines, as r_i r_j/r for output i and
     input j; the signals of the lines are divided by r_i/r and r_j/r before they are sent."""
-    fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "bound", None)
+    fill: Annotated[float, Field(gt=0, le=1)] | None = at("update", "of the bound", None)
     """In memory, without crossbar.weight_range: share of the devices' bounds within which weights begin. If over 1 % of
     them grow beyond it, all devices are rewritten with twice the range. 1 leaves the range as it is. Unset is 1 without
     scaling auto. With it, unset is 1/4, up to 3/4 for coarse devices and references that err, and up to 1 for one

@@ -7,6 +7,7 @@ import textwrap
 
 from hw_models import presets
 from hw_models.chip import Chip
+from hw_models.chip.doubts import doubts
 from hw_models.chip.fields import said_of
 from hw_models.chip.layers import KEPT
 from hw_models.errors import ChipError
@@ -47,6 +48,8 @@ def page(chip: Chip, width: int | None = None) -> str:
         head = [line for text in head for line in _broken(text, width, "    ")]
     rows = [_row(name, value, chip, width) for name, value in chip.differences().items()]
     rows += [f"  kept, without effect here: {', '.join(chip.kept)}"] if chip.kept else []
+    asked = [f"  is that meant? {line}" for line in doubts(chip)]
+    rows += asked if width is None else ["\n".join(_broken(line, width, "    ")) for line in asked]
     return lined([*head, "", *("\n".join(rows).split("\n") if rows else ["  exact in every respect"])])
 
 

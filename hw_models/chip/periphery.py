@@ -14,11 +14,11 @@ from hw_models.chip.fields import Bits, NonNegative, Part, Positive, at
 class Neuron(Part):
     """Circuits between the arrays: u' = (1 + gain) u + offset, then the potential, then the state."""
 
-    gain_spread: NonNegative = at("device", default=0.0)
+    gain_spread: NonNegative = at("device", "of the gain", 0.0)
     """Neuron-to-neuron spread of the gain."""
     offset_spread: NonNegative = at("device", "drive", 0.0)
     """Neuron-to-neuron spread of the offset."""
-    state_noise: NonNegative = at("step", "state_range", 0.0)
+    state_noise: NonNegative = at("step", "of state_range", 0.0)
     """Standard deviation of the white noise ahead of a neuron's time constant, drawn at every step. The state at rest
     has sqrt(dt/(2 - dt)) times this noise."""
     state_bits: Bits | None = at("step", "bit", None)
@@ -27,7 +27,7 @@ class Neuron(Part):
     """Full scale of noise and bits. With bits, a state beyond it is cut."""
     time_constant: Annotated[float, Field(ge=1, le=1e6, allow_inf_nan=False)] = at("step", "steps", 1.0)
     """Steps in which a state relaxes: s <- s + (dt/time_constant) (grad G*(u) - s)."""
-    nudge_mismatch: Annotated[float, Field(ge=-0.3, le=0.3)] = at("step", "beta", 0.0)
+    nudge_mismatch: Annotated[float, Field(ge=-0.3, le=0.3)] = at("step", "of beta", 0.0)
     """Relative error of the nudge. A positive nudge is 1 + nudge_mismatch times its wanted strength, a negative one 1 -
     nudge_mismatch times. The update does not know this error."""
 
@@ -79,7 +79,7 @@ class Readout(Converter):
     hold_offset: NonNegative = at("device", "state", 0.0)
     """Difference: standard deviation of the offset of each of a neuron's two holders. The difference of the two offsets
     has sqrt(2) times it."""
-    hold_gain: NonNegative = at("device", "1", 0.0)
+    hold_gain: NonNegative = at("device", "of the state", 0.0)
     """Difference: standard deviation of the gain error of each of a neuron's two holders."""
     hold_droop: NonNegative = at("update", "1/phase", 0.0)
     """Difference: rate at which a held state decays towards 0 while a later phase settles, exp(-hold_droop phases). It

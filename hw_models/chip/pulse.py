@@ -25,46 +25,46 @@ class Pulse(Part):
     """
 
     response: ResponseName = at("update", default="constant", means=f"How the step depends on the weight. {menu(LAWS)}")
-    dw_min: Annotated[float, Field(ge=1e-7, allow_inf_nan=False)] = at("update", "weight range", 1e-3)
+    dw_min: Annotated[float, Field(ge=1e-7, allow_inf_nan=False)] = at("update", "of the weight range", 1e-3)
     """Step of one pulse at weight 0: the granularity."""
-    dw_min_spread: NonNegative = at("device", "dw_min", 0.0)
+    dw_min_spread: NonNegative = at("device", "of dw_min", 0.0)
     """Device-to-device spread of the step. With dw_min_law log_normal it is the spread of its logarithm."""
     dw_min_law: Distribution = at("device", default="normal")
     """Distribution of the steps of devices: dw_min max(1 + spread z, 0), or dw_min exp(spread z)."""
     step_correlation: Annotated[float, Field(ge=-1, le=1)] = at("device", default=1.0)
     """Correlation, from device to device, between the spread of the step up and that of the step down. 1 is a single
     spread."""
-    noise: NonNegative = at("update", "step", 0.0)
+    noise: NonNegative = at("update", "of a step", 0.0, most=10)
     """Cycle-to-cycle spread of a step."""
     noise_law: Distribution = at("update", default="normal")
     """Distribution of that noise: 1 + noise z, or log-normal with the same mean and variance, which never reverses a
     step."""
-    noise_base: NonNegative = at("update", "dw_min", 0.0)
+    noise_base: NonNegative = at("update", "of dw_min", 0.0, most=10)
     """Further cycle-to-cycle noise that does not depend on the size of the step: in steps of the device at weight 0."""
-    noise_state: NonNegative = at("update", "weight", 0.0)
+    noise_state: NonNegative = at("update", "of the weight", 0.0)
     """Further cycle-to-cycle noise as a share of the weight that the device holds. The three together make the standard
     deviation of a pulse."""
-    write_noise: NonNegative = at("update", "dw_min", 0.0)
+    write_noise: NonNegative = at("update", "of dw_min", 0.0, most=1000)
     """Standard deviation of the difference between the state that pulses move and the state that is read. It is drawn
     anew with every write of the device."""
     up_down: Annotated[float, Field(gt=-1, lt=1)] = at("update", default=0.0)
     """Asymmetry: positive makes a step down smaller by that share, negative a step up."""
     up_down_spread: NonNegative = at("device", default=0.0)
     """Device-to-device spread of the asymmetry."""
-    w_max: Positive = at("update", "weight range", 1.0)
+    w_max: Positive = at("update", "of the weight range", 1.0, most=10)
     """Upper bound."""
-    w_min: Annotated[float, Field(le=0, allow_inf_nan=False)] = at("update", "weight range", -1.0)
+    w_min: Annotated[float, Field(le=0, allow_inf_nan=False)] = at("update", "of the weight range", -1.0, most=10)
     """Lower bound; 0 for devices of a pair, which conduct from g_min up (``device.cell``)."""
-    w_max_spread: NonNegative = at("device", "w_max", 0.0)
+    w_max_spread: NonNegative = at("device", "of w_max", 0.0)
     """Device-to-device spread of the upper bound."""
-    w_min_spread: NonNegative = at("device", "w_min", 0.0)
+    w_min_spread: NonNegative = at("device", "of w_min", 0.0)
     """Device-to-device spread of the lower bound."""
     bound_correlation: Annotated[float, Field(ge=-1, le=1)] = at("device", default=0.0)
     """Correlation, from device to device, between the two bounds. With 1, devices of large range are large on both
     sides."""
     corrupt: Share = at("device", default=0.0)
     """Share of devices that are stuck at a random weight of their range and that no pulse moves."""
-    corrupt_range: Positive | None = at("device", "weight range", None)
+    corrupt_range: Positive | None = at("device", "of the weight range", None)
     """Largest distance of such a weight from 0. Unset is the whole range of the device."""
     unresponsive: Share = at("device", default=0.0)
     """Share of devices that no pulse moves and that keep the weight with which they were programmed."""
@@ -77,9 +77,9 @@ class Pulse(Part):
     slope: Finite = at("update", default=1.0, means=meaning(LAWS, "slope"))
     offset: Finite = at("update", means=meaning(LAWS, "offset"))
     table_states: Branch | None = at("update", default=None, means=meaning(LAWS, "table_states"))
-    table_up: Branch | None = at("update", "dw_min", None, meaning(LAWS, "table_up"))
-    table_down: Branch | None = at("update", "dw_min", None, meaning(LAWS, "table_down"))
-    table_noise: Branch | None = at("update", "noise", None, meaning(LAWS, "table_noise"))
+    table_up: Branch | None = at("update", "of dw_min", None, meaning(LAWS, "table_up"))
+    table_down: Branch | None = at("update", "of dw_min", None, meaning(LAWS, "table_down"))
+    table_noise: Branch | None = at("update", "of noise", None, meaning(LAWS, "table_noise"))
 
     @property
     def law(self) -> PulseLaw:

@@ -151,6 +151,8 @@ RULES: Mapping[str, RuleFacts] = {
     ),
 }
 """By the name that a chip calls them."""
+PULSING = ", ".join(name for name in RULES if name != "digital")
+"""Rules whose weights are moved by pulses, for a message."""
 COMMON: frozenset[str] = frozenset(name for facts in RULES.values() for name in facts.takes)
 """Fields that do not act with every rule."""
 

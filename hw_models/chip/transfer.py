@@ -47,10 +47,10 @@ class Transfer(Part):
     """How fast the reference follows: the share of the newest read in a running mean, eta."""
     momentum: Annotated[float, Field(ge=0, lt=1)] | None = at("update", default=None)
     """Share of A that stays from one of its reads to the next, mu."""
-    read_range: Annotated[float, Field(gt=0, le=1)] | None = at("update", "A's range", None)
+    read_range: Annotated[float, Field(gt=0, le=1)] | None = at("update", "of A's range", None)
     """Reading of a column at which its ADC stops, where the ADC has bits and A is hidden."""
-    reference_mean: Finite | None = at("programming", "A's range", None)
+    reference_mean: Finite | None = at("programming", "of A's range", None)
     """Mean error of the references of A's devices, with crossbar.reference = 'device'. Unset takes that of device.cell,
     which the references of the weights have."""
-    reference_spread: NonNegative | None = at("device", "A's range", None)
+    reference_spread: NonNegative | None = at("device", "of A's range", None)
     """Device-to-device standard deviation of that error, likewise."""

@@ -17,15 +17,15 @@ class Transposed(Part):
 
     devices: Literal["same", "own"] = at("device", default="same")
     """Same: the devices of the forward path. Own: a second array, which is programmed with the same weights."""
-    mismatch: NonNegative | None = at("device", "g", None)
+    mismatch: NonNegative | None = at("device", "of g", None)
     """Own: device-to-device spread of the gain of its devices; unset takes ``device.mismatch``."""
-    weight_error: NonNegative = at("device", "rms of the weights first programmed", 0.0)
+    weight_error: NonNegative = at("device", "of the rms of the weights first programmed", 0.0)
     """Own: standard deviation of an error that is added to every weight before it is programmed. It is drawn once."""
-    gain: Above = at("device", default=0.0)
+    gain: Above = at("device", "of the gain", 0.0)
     """Relative error of all transposed currents."""
-    gain_spread: NonNegative = at("device", default=0.0)
+    gain_spread: NonNegative = at("device", "of the gain", 0.0)
     """Spread of this error between the sensed lines of a tile."""
-    offset_spread: NonNegative = at("device", "fully driven weight of full size", 0.0)
+    offset_spread: NonNegative = at("device", "of a fully driven weight of full size", 0.0)
     """Line-to-line spread of the offset current of a sensed line of a tile."""
 
     @property

@@ -18,7 +18,7 @@ class Verify(Part):
     open loop, use the closed loop for programming.
     """
 
-    tolerance: Share | None = at("programming", "weight range", None)
+    tolerance: Share | None = at("programming", "of the weight range", None)
     """Largest error of a read that counts as right. Mixed precision: it applies to updates; 0 is an open loop, which
     subtracts what pulses should have done; unset is 0, and with scaling auto a value that depends on the device. Other
     rules: it applies to programming; unset is half a pulse."""

@@ -150,7 +150,7 @@ def price(
             joule, called = formula.energy(done, count, constants), _called(formula.called, kind, done.bits)
             often = 1.0 if formula.flows(constants) else _sampled(done, constants)
             if joule and often is None:
-                missing[f"{called} in continuous time, without cost.sampling_time"] = None
+                missing[f"{called} in continuous time (no cost.sampling_time)"] = None
             elif joule is not None:
                 place = formula.name, done.part, done.phase
                 found[place] = found.get(place, 0.0) + joule * (often or 0.0) / number
@@ -158,11 +158,11 @@ def price(
                 missing[called] = None
     kinds = {done.operation.split()[0] for done, count in tally.rows() if count}
     if constants.meter and "read" in kinds and constants.meter not in kinds:
-        missing["currents through the devices, which were not metered"] = None
+        missing["currents through the devices (not metered)"] = None
     items = [Item(name, FORMULAS[name].part, part, phase, joule) for (name, part, phase), joule in found.items()]
     about = tuple(component.as_text() for component in constants.components)
     left = [*missing, *BEYOND, *(what for one in constants.components for what in one.leaves_out)]
-    left = left if constants.any else ["energy, without constants of cost"]
+    left = left if constants.any else ["energy (the chip has no constants, cost.components)"]
     told, named = tuple(dict.fromkeys(left)), about + _own(constants)
     return Bill(per, tuple(items), leaves_out=told, components=named, priced=constants.any)
 

@@ -133,7 +133,7 @@ class Additive(ReadNoise):
 class Proportional(ReadNoise):
     """The noise of a read is proportional to the conductance."""
 
-    name, equation, source = "proportional", "sigma = read_noise g", "common usage"
+    name, equation, unit, source = "proportional", "sigma = read_noise g", "of g", "common usage"
 
     def sigma(
         self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None, kept: Array | None = None
@@ -146,6 +146,7 @@ class SquareRoot(ReadNoise):
     """The variance of a read is proportional to the conductance."""
 
     name, equation, source = "sqrt", "sigma = read_noise sqrt(g g_max)", "common usage"
+    unit = "of sqrt(g g_max)"
 
     def sigma(
         self, g_now: Array, g_programmed: Array, device: Noisy, t: Seconds | None = None, kept: Array | None = None

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hw_models.chip import DAC, Cell, Chip, Device, Layout, Timing, Update
-from hw_models.errors import ChipError
+from hw_models.errors import ChipError, unknown
 from hw_models.measured import summary
 from hw_models.measured.current_fit import fit_currents
 from hw_models.measured.curves import ANEW, Curves
@@ -32,6 +32,8 @@ from hw_models.whole_files import write_text
 
 INTEGRATION, PULSE = 40e-9, 5e-9
 """Seconds of a read and of a pulse, estimates for arrays that learn: Rasch et al., Nat. Commun. 15:7133, 2024."""
+LAWFUL = ("programming", "read_noise", "retention", "iv")
+"""Kinds of measurement whose law can be asked for by name; pulses have a response."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def fit_files(
     g_min: float | None = None,
     g_max: float | None = None,
     citation: str = "",
+    law: Mapping[str, str] | None = None,
 ) -> MeasuredChip:
     """Fit files of measurements and make a chip of what they say.
 
@@ -79,6 +82,9 @@ def fit_files(
         As of :func:`hw_models.measured.response.fit_response`; the range goes for all laws.
     citation : str
         Of the measurements.
+    law : mapping of str to str, optional
+        Laws to take, by kind of measurement, ``{"read_noise": "proportional"}``; the response to pulses has an argument
+        of its own.
 
     Raises
     ------
@@ -88,6 +94,10 @@ def fit_files(
     if not paths:
         raise ChipError("no file of measurements is given")
     curves, tables, sources = _opened([Path(path) for path in paths], kind)
+    _check_laws(law or {}, sources)
+    for end, size in (("g_min", g_min), ("g_max", g_max)):
+        if size is not None and not (np.isfinite(size) and size >= 0):
+            raise ChipError(f"{end} = {size!r}: a conductance from 0 is needed [uS]")
     for what, value, usual in (("response", response, "auto"), ("readings", readings, "write")):
         if not curves and value != usual:
             raise ChipError(f"option {what} = '{value}': it goes with pulse curves, and none of the files holds any")
@@ -99,10 +109,13 @@ def fit_files(
         except ChipError as error:
             raise ChipError(f"{', '.join(sources['pulses'])}: {error}") from None
         g_min, g_max = found.g_min, found.g_max
-    laws = _laws(tables, g_min, g_max)
+    laws = _laws(tables, g_min, g_max, law or {})
     if found is not None:
         found = shared_out(found, next((law for law in laws if law.kind == "read_noise"), None))
-    made = _chip(name, citation or _citation(sources), found, laws, (g_min, g_max), _caveat(sources, found))
+    caveat = _caveat(sources, found)
+    asked = [f"'{one.law}' for {one.kind}" for one in laws if one.asked]
+    caveat += f" Laws that were asked for: {', '.join(asked)}." if asked else ""
+    made = _chip(name, citation or _citation(sources), found, laws, (g_min, g_max), caveat)
     return MeasuredChip(made, sources, found, tuple(laws))
 
 
@@ -135,6 +148,17 @@ def _opened(paths: list[Path], kind: str | None) -> Opened:
     return curves, tables, sources
 
 
+def _check_laws(law: Mapping[str, str], sources: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse laws of kinds that there are not, that have another option, or of which no file is given."""
+    for kind in law:
+        if kind == "pulses":
+            raise ChipError("law of pulses: option response chooses it")
+        if kind not in LAWFUL:
+            raise ChipError(unknown("kind of law", kind, LAWFUL))
+        if kind not in sources:
+            raise ChipError(f"law of {kind}: the files hold {', '.join(sources)}")
+
+
 def _joined(curves: list[Curves]) -> Curves:
     """Return curves of several files as one group of devices."""
     if len(curves) == 1:
@@ -151,8 +175,10 @@ def _joined(curves: list[Curves]) -> Curves:
     return Curves(np.concatenate(g), np.concatenate(pulses), np.concatenate(cycle), tuple(names), notes)
 
 
-def _laws(tables: dict[str, MeasuredTable], g_min: float | None, g_max: float | None) -> list[LawFit]:
-    """Return the fits of all other kinds, of one range."""
+def _laws(
+    tables: dict[str, MeasuredTable], g_min: float | None, g_max: float | None, law: Mapping[str, str]
+) -> list[LawFit]:
+    """Return the fits of all other kinds, of one range; ``law`` has those that are asked for."""
     if g_max is None:
         tops = [float(table.numbers(column).max()) for table in tables.values()
                 for column in ("target", "conductance") if table.has(column)]  # fmt: skip
@@ -160,15 +186,19 @@ def _laws(tables: dict[str, MeasuredTable], g_min: float | None, g_max: float | 
     found: list[LawFit] = []
     drift_start = 20.0
     if "retention" in tables:
-        found.append(fit_retention(tables["retention"], g_min, g_max))
+        found.append(fit_retention(tables["retention"], g_min, g_max, law.get("retention")))
         drift_start = float(str(found[0].device.get("drift_start", drift_start)))
     if "programming" in tables:
-        found.append(fit_programming(tables["programming"], g_max))
+        found.append(fit_programming(tables["programming"], g_max, law.get("programming")))
     if "read_noise" in tables:
-        found.append(fit_read_noise(tables["read_noise"], g_max, drift_start=drift_start))
+        own = {"drift_start": drift_start, "asked": law.get("read_noise")}
+        found.append(fit_read_noise(tables["read_noise"], g_max, **own))  # type: ignore[arg-type]
     if "iv" in tables:
-        found.append(fit_currents(tables["iv"]))
-    return [replace(one, notes=(*one.notes, *passed_over(tables[one.kind], one.kind))) for one in found]
+        found.append(fit_currents(tables["iv"], law.get("iv")))
+    return [
+        replace(one, notes=(*one.notes, *passed_over(tables[one.kind], one.kind)), asked=one.kind in law)
+        for one in found
+    ]
 
 
 def _citation(sources: Mapping[str, tuple[str, ...]]) -> str:

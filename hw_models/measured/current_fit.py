@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from hw_models.errors import ChipError
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, mixed, robust
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, mixed, robust, taken
 from hw_models.measured.population import around, between
 from hw_models.measured.tables import MeasuredTable
 
@@ -27,18 +27,21 @@ STRAY = 0.02
 """Of the largest current: what a law that fits leaves at most."""
 
 
-def fit_currents(table: MeasuredTable) -> LawFit:
+def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
     """Fit the laws of currents.
 
     Parameters
     ----------
     table : MeasuredTable
         voltage [V], current [uA]; device.
+    asked : str, optional
+        Law to take, whatever the data say.
 
     Raises
     ------
     ChipError
-        If a device has fewer than six voltages, or its current does not grow with the voltage.
+        If a device has fewer than six voltages, or its current does not grow with the voltage, or there is no such
+        law.
     """
     voltage, current = table.numbers("voltage"), table.numbers("current")
     device, names = table.groups("device")
@@ -61,7 +64,7 @@ def fit_currents(table: MeasuredTable) -> LawFit:
     tried = [_tried(law, v, y, device, place) for law in LAWS]
     fits = {law: _devices(law, v, y, device) for law in LAWS}
     tried = [replace(one, fits=_rms(fits[one.law][3]) <= STRAY) for one in tried]
-    law = chosen(tried)
+    law = taken(tried, asked)
     shape, variance, size, left = fits[law]
     g = size * scale / top
     rest, notes = _rms(left), []
@@ -153,7 +156,8 @@ def _tried(law: str, v: Array, y: Array, device: Array, place: Array) -> Tried:
         scores += [likelihood(left[out][own], scale) for own in mixed(int(out.sum()))]
         left_all.append(left[out])
         values.append(y[out])
-    return Tried(law, np.array(scores), explained(np.concatenate(left_all), np.concatenate(values)))
+    r2 = explained(np.concatenate(left_all), np.concatenate(values))
+    return Tried(law, np.array(scores), r2, int(law != "linear"))
 
 
 def _short(value: float) -> float:

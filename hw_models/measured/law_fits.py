@@ -1,7 +1,7 @@
 """What a fit of a law to one kind of measurement is, how laws are chosen, and the robust fit they share.
 
-Laws are tried in their order, the simplest first. Each is fitted without a part of the data and asked for it; the
-simplest that fits and is not worse than the best by more than two standard errors is taken.
+Each law is fitted without a part of the data and asked for it. Of those that fit and are not worse than the best by
+more than two standard errors, the one with the fewest free numbers is taken, and of several with as many the best.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import t as student
 
+from hw_models.errors import ChipError, unknown
 from hw_models.measured.population import LEVEL, Estimate
 
 Array = np.ndarray
@@ -33,6 +34,8 @@ class Tried:
     """Log-likelihood of each part left out; of the same parts for all laws."""
     r2: float
     """Of the data left out."""
+    size: int = 0
+    """Free numbers of its shape: what makes it less simple than another."""
     fits: bool = True
     """Whether it leaves no more of all the data than a law that fits."""
 
@@ -65,6 +68,8 @@ class LawFit:
     residual_unit: str
     sketch: Sketch = field(repr=False)
     notes: tuple[str, ...] = ()
+    asked: bool = False
+    """Whether the law was asked for, not chosen."""
 
     @property
     def r2(self) -> float:
@@ -76,16 +81,30 @@ def chosen(tried: Sequence[Tried]) -> str:
     """Return the simplest law that is as good as the best, of those that fit all the data if any does.
 
     Few devices say little of which law predicts better: the standard error is then wide, and without that condition the
-    simplest law would be taken even where it fits nothing.
+    simplest law would be taken even where it fits nothing. Laws of one size are equally simple: the best of them is
+    taken, however little it leads, the first of them where they say the same.
     """
     tried = [one for one in tried if one.fits] or tried
-    best = max(tried, key=lambda one: float(one.scores.sum()))
-    for one in tried:
-        apart = best.scores - one.scores
-        error = float(apart.std(ddof=1) * np.sqrt(len(apart))) if len(apart) > 1 else 0.0
-        if apart.sum() <= max(CLEAR * error, 1e-9):
-            return one.law
-    return best.law
+    rows = zip(tried, behind(tried), strict=True)
+    good = [one for one, (_, apart, error, _) in rows if apart <= max(CLEAR * error, 1e-9)]
+    least = min(one.size for one in good)
+    return max((one for one in good if one.size == least), key=lambda one: float(one.scores.sum())).law
+
+
+def taken(tried: Sequence[Tried], asked: str | None) -> str:
+    """Return the law that was asked for, or the one that is chosen.
+
+    Raises
+    ------
+    ChipError
+        If it is none of those that were tried.
+    """
+    if asked is None:
+        return chosen(tried)
+    names = [one.law for one in tried]
+    if asked not in names:
+        raise ChipError(unknown("law", asked, names))
+    return asked
 
 
 def behind(tried: Sequence[Tried]) -> list[tuple[str, float, float, float]]:

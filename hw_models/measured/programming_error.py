@@ -9,12 +9,14 @@ own: r = m_d target + s(v) z. With a column ``time`` of two ages or more the var
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
 from hw_models.errors import ChipError
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, parts
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, parts, taken
 from hw_models.measured.population import Estimate, between
 from hw_models.measured.tables import MeasuredTable
 
@@ -26,7 +28,7 @@ UNLIKELY = 1e-3
 GRID = np.linspace(0, 1, 101)
 
 
-def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
+def fit_programming(table: MeasuredTable, g_max: float | None = None, asked: str | None = None) -> LawFit:
     """Fit the error of programming.
 
     Parameters
@@ -35,11 +37,13 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
         target and achieved [uS]; device, time [s].
     g_max : float, optional
         Of the device [uS]; default the largest target.
+    asked : str, optional
+        Order to take, whatever the data say: ``"2"`` or ``"order 2"``.
 
     Raises
     ------
     ChipError
-        If there are too few rows, or targets lie beyond g_max.
+        If there are too few rows, targets lie beyond g_max, or there is no such order.
     """
     target, achieved = table.numbers("target"), table.numbers("achieved")
     if len(target) < FEWEST:
@@ -58,10 +62,12 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
     if len(names) >= 4 and write.max() + 1 >= 3 * len(names) and len(np.unique(target)) > 1:
         r, gain = _without_gain(r, target, device, write)
     tried = [_tried(order, v, r, share, parts(device)) for order in ORDERS]
-    law = chosen(tried)
+    law = taken(tried, f"order {asked}" if asked is not None and asked.isdigit() else asked)
     order = int(law.rpartition(" ")[2])
     terms = _fitted(order, v, r, share)
     while order > 0 and min(np.polynomial.polynomial.polyval(GRID, row).min() for row in terms) < 0:
+        if asked is not None:
+            notes.append(f"Order {order}, as asked for, falls below 0 within the range: order {order - 1} is tried.")
         order -= 1
         terms = _fitted(order, v, r, share)
     law = f"order {order}"
@@ -99,7 +105,7 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None) -> LawFit:
         ("target [uS]", "|achieved - target| [uS], line: its mean"),
     )  # fmt: skip
     whole = Tried(law, np.array([]), explained(r, achieved))
-    kept = [Tried(one.law, one.scores, explained(r, achieved)) for one in tried]
+    kept = [replace(one, r2=explained(r, achieved)) for one in tried]
     kept += [whole] if law not in {one.law for one in kept} else []
     left = float(np.sqrt(np.mean(r**2)))
     return LawFit("programming", law, len(r), fields, estimates, tuple(kept), left, "uS", sketch, tuple(notes))
@@ -217,7 +223,7 @@ def _tried(order: int, v: Array, r: Array, share: Array | None, left_out: list[A
         kept = None if share is None else share[~part]
         terms = _fitted(order, v[~part], r[~part], kept)
         scores.append(likelihood(r[part], _sigma(terms, v[part], None if share is None else share[part])))
-    return Tried(f"order {order}", np.array(scores), float("nan"))
+    return Tried(f"order {order}", np.array(scores), float("nan"), order)
 
 
 def _misfit(v: Array, z: Array) -> list[str]:

@@ -12,6 +12,11 @@ Of the 1/f law r and e are fitted; duration of a read, t0 and the time since the
 reads of a device are freed of a line in time (of rows where no time is given) first, since what drifts is no noise. The
 logarithm of a deviation s of so few reads lies low: E ln(s/sigma) = (psi(k/2) - ln(k/2))/2 of k degrees of freedom,
 -0.18 of five reads, which is taken off. A part of the devices (or points) is left out in turn.
+
+The first three laws are the 1/f law at exponents 1, 1/2 and 0, and leave more of X, the sum of squares of ln s about
+the law. Where the law is right, X - X_pcm is chi-squared of one degree of freedom in units of the variance of ln s,
+psi'(k/2)/4 of k degrees of freedom. Where this is not known, or the devices stray more, its ratio to what the 1/f law
+leaves of each point is Fisher's F. A law of which so much is less likely than 1 in 100 does not fit.
 """
 
 from __future__ import annotations
@@ -21,17 +26,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import digamma
+from scipy.special import digamma, polygamma
+from scipy.stats import chi2, f as fisher
 
 from hw_models.errors import ChipError
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, parts, robust
+from hw_models.measured import law_fits
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, parts, robust, taken
 from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
 READS, POINTS = 5, 3
 """Fewest reads of a device, and points."""
 STRAY = 0.3
-"""Root mean square of ln sigma about a law, above which it does not fit; or twice what so few reads stray by."""
+"""Root mean square of ln sigma about the law taken, above which a fit says so; or twice what so few reads stray by."""
+UNLIKELY = 0.01
+"""Probability of as much more of ln sigma than the 1/f law leaves, below which a law does not fit."""
 LAWS = ("additive", "sqrt", "proportional", "pcm")
 MEANS: Mapping[str, tuple[str, str]] = {
     "additive": ("uS", "sigma"),
@@ -42,7 +51,8 @@ MEANS: Mapping[str, tuple[str, str]] = {
 
 
 def fit_read_noise(
-    table: MeasuredTable, g_max: float | None = None, read_time: float = 250e-9, drift_start: float = 20.0
+    table: MeasuredTable, g_max: float | None = None, read_time: float = 250e-9, drift_start: float = 20.0,
+    asked: str | None = None,
 ) -> LawFit:
     """Fit the laws of read noise.
 
@@ -54,11 +64,13 @@ def fit_read_noise(
         Of the device [uS]; default the largest conductance.
     read_time, drift_start : float
         Of the chip [s]; they set the band of the 1/f law.
+    asked : str, optional
+        Law to take, whatever the data say.
 
     Raises
     ------
     ChipError
-        If there are fewer than three points, or of a trace fewer than five reads of each device.
+        If there are fewer than three points, or of a trace fewer than five reads of each device, or no such law.
     """
     g, sigma, reads, notes = _points(table)
     top = float(g.max()) if g_max is None else g_max
@@ -73,14 +85,16 @@ def fit_read_noise(
             left_all[part] = y[part] - _log_sigma(law, p, g[part], top, growth)
             spread = float(np.std(y[~part] - _log_sigma(law, p, g[~part], top, growth))) + 1e-6
             scores.append(likelihood(left_all[part], spread))
-        tried.append(Tried(law, np.array(scores), explained(left_all, y)))
+        tried.append(Tried(law, np.array(scores), explained(left_all, y), 2 if law == "pcm" else 1))
     alike = float(np.ptp(np.log(g))) < 0.2
-    expected = float(np.sqrt(np.mean(1 / (2 * (reads - 1))))) if reads is not None else 0.0
-    most = max(STRAY, 2 * expected)
-    rests = {law: _rest(law, _fit(law, g, y, top, growth)[0], g, y, top, growth) for law in LAWS}
-    tried = [replace(one, fits=rests[one.law] <= most) for one in tried]
-    law = "additive" if alike else chosen(tried)
-    if alike:
+    strays = np.ones_like(y) if reads is None else np.asarray(polygamma(1, (reads - 2) / 2)) / 4
+    most = STRAY if reads is None else max(STRAY, 2 * float(np.sqrt(strays.mean())))
+    left = {law: y - _log_sigma(law, _fit(law, g, y, top, growth)[0], g, top, growth) for law in LAWS}
+    rests = {law: float(np.sqrt(np.mean(one**2))) for law, one in left.items()}
+    chances = {law: likely(left[law], left["pcm"], strays, reads is not None) for law in LAWS}
+    tried = [replace(one, fits=chances[one.law] > UNLIKELY) for one in tried]
+    law = "additive" if alike and asked is None else taken(tried, asked)
+    if alike and asked is None:
         notes.append("All conductances are alike: nothing tells how noise goes with them, and it counts as additive.")
     p, covariance = _fit(law, g, y, top, growth)
     free = len(g) - len(p)
@@ -105,9 +119,23 @@ def fit_read_noise(
     return LawFit("read_noise", law, len(g), fields, estimates, tuple(tried), rest, "of sigma", sketch, tuple(notes))
 
 
-def _rest(law: str, p: Array, g: Array, y: Array, top: float, growth: float) -> float:
-    """Return the root mean square of ln sigma about a law."""
-    return float(np.sqrt(np.mean((y - _log_sigma(law, p, g, top, growth)) ** 2)))
+def likely(left: Array, free: Array, strays: Array, known: bool) -> float:
+    """Return how often a right law leaves as much more than the one with an exponent of its own.
+
+    Parameters
+    ----------
+    left, free : numpy.ndarray
+        (n,) of ln sigma, by the law and by that with one number more.
+    strays : numpy.ndarray
+        (n,) variance of each; if they are not ``known``, up to a factor.
+    """
+    scale = 1.4826 * float(np.median(np.abs(free) / np.sqrt(strays))) + 1e-9
+    whole, least = (np.clip(one**2 / strays, 0, (law_fits.PLAIN * scale) ** 2) for one in (left, free))
+    more, spare = max(float(whole.sum() - least.sum()), 0.0), len(left) - 2
+    each = float(least.sum()) / max(spare, 1)
+    if known and chi2.sf(least.sum(), max(spare, 1)) > UNLIKELY:
+        return float(chi2.sf(more, 1))
+    return float(fisher.sf(more / max(each, 1e-18), 1, max(spare, 1)))
 
 
 def _points(table: MeasuredTable) -> tuple[Array, Array, Array | None, list[str]]:

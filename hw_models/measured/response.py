@@ -40,6 +40,8 @@ Array = np.ndarray
 READINGS = ("write", "read", "instrument")
 CLEAR = 2.0
 """Standard errors by which a response has to be better than a simpler one."""
+ALIKE = ("exponential", "power")
+"""Responses of which neither is simpler."""
 UNLIKELY = 1e-3
 """Probability of as large a misfit below which a response does not fit."""
 SEEN = 0.3
@@ -222,10 +224,15 @@ def _ranked(fits: Mapping[str, FittedResponse]) -> list[Candidate]:
 
 
 def _choice(candidates: list[Candidate]) -> str:
-    """Return the simplest response that is as good as the best, of those that fit if any does."""
-    good = [one for one in candidates if one.behind <= CLEAR * one.error]
-    fitting = {one.response for one in good if one.fits} or {one.response for one in good}
-    return next((name for name in RESPONSES if name in fitting), candidates[0].response)
+    """Return the simplest response that is as good as the best, of those that fit if any does.
+
+    Exponential and power have as many numbers: the better of them is taken. An exponential that is a power law's best
+    approximation has its gammas at their ends, where its step at weight 0 says nothing of how it grew.
+    """
+    good = [one for one in candidates if one.behind <= CLEAR * one.error] or candidates[:1]
+    fitting = [one.response for one in good if one.fits] or [one.response for one in good]
+    first = min(fitting, key=RESPONSES.index)
+    return next(name for name in fitting if name in ALIKE) if first in ALIKE else first
 
 
 def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: str, asked: str) -> list[str]:

@@ -25,7 +25,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import t as student
 
 from hw_models.errors import ChipError
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, chosen, explained, interval, likelihood, mixed
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, mixed, taken
 from hw_models.measured.population import LEVEL, Estimate, around, between
 from hw_models.measured.tables import MeasuredTable
 
@@ -40,7 +40,9 @@ ROUNDS = 6
 """Of reweighting."""
 
 
-def fit_retention(table: MeasuredTable, g_min: float | None = None, g_max: float | None = None) -> LawFit:
+def fit_retention(
+    table: MeasuredTable, g_min: float | None = None, g_max: float | None = None, asked: str | None = None
+) -> LawFit:
     """Fit drift or loss.
 
     Parameters
@@ -49,11 +51,14 @@ def fit_retention(table: MeasuredTable, g_min: float | None = None, g_max: float
         time [s], conductance [uS]; device.
     g_min, g_max : float, optional
         Of the device [uS]; default 0 and the largest conductance.
+    asked : str, optional
+        Law to take, whatever the data say.
 
     Raises
     ------
     ChipError
-        If times do not rise, conductances are not above 0, or there are fewer than four times of each device.
+        If times do not rise, conductances are not above 0, there are fewer than four times of each device, or there
+        is no such law, as of a loss below ``g_min``.
     """
     time, g = table.numbers("time"), table.numbers("conductance")
     device, names = table.groups("device")
@@ -90,7 +95,7 @@ def fit_retention(table: MeasuredTable, g_min: float | None = None, g_max: float
     every = np.ones(len(g), dtype=bool)
     rests = {name: float(np.sqrt(np.mean((shown - said(every)) ** 2))) for name, said in laws.items()}
     tried = [replace(one, fits=rests[one.law] <= STRAY) for one in tried]
-    law = chosen(tried)
+    law = taken(tried, asked)
     fields: dict[str, object] = {}
     estimates: dict[str, Estimate] = {}
     notes: list[str] = []
@@ -212,7 +217,8 @@ def _tried(name: str, law: Callable[[Array], Array], shown: Array, place: Array)
         scores += [likelihood(left[out][own], scale) for own in mixed(int(out.sum()))]
         left_all.append(left[out])
         values.append(shown[out])
-    return Tried(name, np.array(scores), explained(np.concatenate(left_all), np.concatenate(values)))
+    r2 = explained(np.concatenate(left_all), np.concatenate(values))
+    return Tried(name, np.array(scores), r2, int(name != "none"))
 
 
 def _drift(

@@ -12,6 +12,7 @@ from hw_models.measured.response import Candidate, ResponseFit
 
 HEAD = f"{'':<24} {'value':<11} {'95 % interval':<24} unit"
 _STEPS = " whose steps by state are the measured ones"
+ERRORS = "+-: standard error of the difference to the best"
 TITLES: Mapping[str, str] = {
     "programming": "Error of programming",
     "read_noise": "Read noise",
@@ -35,6 +36,7 @@ def of_response(fit: ResponseFit) -> list[str]:
         said = f"{'yes' if one.fits else 'no'} (chi^2 {one.chi2:.0f} of {one.bins})" if one.bins else "too few to tell"
         curve = f"{one.held.curve:.4f}" if math.isfinite(one.held.curve) else ""
         lines.append(f"{one.response:<12} {apart:<27} {one.held.r2:<8.4f} {curve:<11} {said}")
+    lines += [ERRORS] if len(fit.candidates) > 1 else []
     return [*lines, *_why(fit), *([""] if fit.notes else []), *fit.notes]
 
 
@@ -55,7 +57,8 @@ def of_law(fit: LawFit) -> list[str]:
     left = f"{fit.residual:.3g} {fit.residual_unit}" if fit.residual_unit.startswith("u") else (
         f"{fit.residual:.2%} {fit.residual_unit}"
     )  # fmt: skip
-    lines = [f"{TITLES[fit.kind]}: {fit.points} points.", f"Law '{fit.law}', residual {left}.", "", HEAD]
+    asked = ", as asked for" if fit.asked else ""
+    lines = [f"{TITLES[fit.kind]}: {fit.points} points.", f"Law '{fit.law}'{asked}, residual {left}.", "", HEAD]
     lines += [*estimated(fit.estimates.items()), ""]
     clear = False
     lines.append(f"{'law':<14} {'behind the best, left out':<27} R2")
@@ -63,9 +66,11 @@ def of_law(fit: LawFit) -> list[str]:
         shown = f"{apart:.2g} +- {error:.2g}" if apart else "best"
         lines.append(f"{law:<14} {shown:<27} {r2:.4f}")
         clear |= law == fit.law and 0 < apart <= CLEAR * error
-    if clear:
-        those = "laws that fit," if any(one.fits for one in fit.tried) else "laws"
-        lines.append(f"Taken: {fit.law}, the simplest of the {those} within two standard errors of the best.")
+    lines += [ERRORS] if len(fit.tried) > 1 else []
+    if clear and not fit.asked:
+        those = "laws that fit the data and are" if any(one.fits for one in fit.tried) else "laws"
+        of = f"the simplest (fewest free numbers) of the {those} within two standard errors of the best"
+        lines.append(f"Taken: {fit.law}, {of}.")
     return [*lines, *([""] if fit.notes else []), *fit.notes]
 
 

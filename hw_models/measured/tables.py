@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw_models.errors import ChipError, unknown
+from hw_models.errors import ChipError, nearest, unknown
 from hw_models.measured import units
 
 Array = np.ndarray
@@ -55,6 +55,16 @@ DEFAULTS: Mapping[str, str] = {
     "current": "uA",
 }
 """Of columns without one."""
+PLAIN: Mapping[str, str] = {
+    "device": "the name of a device",
+    "cycle": "the number of a cycle",
+    "pulse": "the pulse ahead of a reading (1, -1 or 0)",
+    "number": "the number of pulses so far",
+    "direction": "the direction of pulses",
+    "read": "the number of a read",
+    "reading": "the number of a reading",
+}
+"""What columns without a unit hold."""
 KINDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "iv": (("voltage", "current"),),
     "programming": (("target", "achieved"),),
@@ -69,6 +79,8 @@ USED: Mapping[str, tuple[str, ...]] = {"programming": ("device", "time"), "reten
 """Columns beside those of the form that a kind looks at; pulses and read noise by their form."""
 TOLD = {"read_noise": 2}
 """How many forms of a kind tell it; the others need ``--kind``."""
+BESIDE: Mapping[str, tuple[str, ...]] = {**USED, "pulses": ("device", "cycle"), "read_noise": ("device",)}
+"""Columns that a file of a kind may have beside its form, which tell of a kind whose form is not whole."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +220,9 @@ def _columns(line: int, header: Sequence[str]) -> tuple[dict[str, int], dict[str
                 units.factor(name, unit, QUANTITIES[name])
             found[name] = unit
         elif unit:
-            raise ChipError(f"line {line}: column '{cell}': {name} has no unit")
+            what = f"line {line}: column '{cell}': {name} is {PLAIN[name]} and has no unit"
+            whose = next((one for one, allowed in QUANTITIES.items() if unit in allowed), "")
+            raise ChipError(f"{what}; {whose} stands in a column '{whose} [{unit}]'" if whose else what)
     _check_one_unit(line, places, found)
     return places, found
 
@@ -257,11 +271,29 @@ def kind_of(table: MeasuredTable, asked: str | None = None) -> str:
         told = forms if asked else forms[: TOLD.get(kind, len(forms))]
         if asked in (None, kind) and any(table.has(*form) for form in told):
             return kind
-    wanted = {form: kind for kind, forms in KINDS.items() if asked in (None, kind) for form in forms}
-    best = max(wanted, key=lambda form: (sum(table.has(name) for name in form), -len(form)))
-    missing = [name for name in best if not table.has(name)]
-    there = sum(table.has(name) for name in best)
+    raise ChipError(f"'{table.path}': {_missing(table, asked)}")
+
+
+def _missing(table: MeasuredTable, asked: str | None) -> str:
+    """Say which kind a table is nearest to, and which column it lacks; of those with a name alike, which one it is."""
+    wanted = {
+        form: (kind, sum(table.has(name) for name in form), sum(table.has(name) for name in BESIDE[kind]))
+        for kind, forms in KINDS.items() if asked in (None, kind)
+        for form in (forms if asked else forms[: TOLD.get(kind, len(forms))])
+    }  # fmt: skip
+    rank = {form: (there + beside / 2, -len(form)) for form, (_, there, beside) in wanted.items()}
+    best = max(rank, key=rank.__getitem__)
+    kind, there, _ = wanted[best]
+    unknown_ones = [title for place, title in enumerate(table.titles) if place not in table.columns.values()]
     if asked is None and not there:
         listed = "; ".join(f"{kind}: {', '.join(forms[0])}" for kind, forms in KINDS.items())
-        raise ChipError(f"'{table.path}': no column is known; kinds and their columns are {listed}")
-    raise ChipError(f"'{table.path}': column '{missing[0]}' is missing: {wanted[best]} needs {', '.join(best)}")
+        return f"no column is known; kinds and their columns are {listed}"
+    missing = next(name for name in best if not table.has(name))
+    alike = {wanted[form][0]: form for form in reversed(rank) if rank[form] == rank[best]}
+    if len(alike) > 1:
+        needs = "; ".join(f"{kind} needs {', '.join(form)}" for kind, form in reversed(alike.items()))
+        return f"columns beside '{next(name for name in best if table.has(name))}' are missing: {needs}"
+    which = f"{kind} needs" if asked else f"it is nearest to {kind}, which needs"
+    near = nearest(missing, [units.parted(title)[0] for title in unknown_ones]).replace("did you mean", "is it")
+    others = f"; not known: {', '.join(map(repr, unknown_ones))}" if unknown_ones and not near else ""
+    return f"column '{missing}' is missing: {which} {', '.join(best)}{near}{others}"

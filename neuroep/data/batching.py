@@ -91,7 +91,7 @@ def minibatches(
         kinds = {name: each for name, each in found.items() if each is not None}
         return Batch({name: vectors_of(tokens) for name, tokens in taken.items()}, split.labels[chosen], kinds=kinds)
 
-    return (batch(chosen) for chosen in _places(split, size, order, seed, epoch))
+    return (batch(chosen) for chosen in places(split, size, order, seed, epoch))
 
 
 def batches(
@@ -122,8 +122,8 @@ def _check_size(size: int) -> None:
         raise DataError(f"batch size {size}: allowed are 1 and more")
 
 
-def _places(split: Split, size: int, order: str | None, seed: int, epoch: int) -> list[np.ndarray]:
-    """Return the sample numbers of each batch."""
+def places(split: Split, size: int, order: str | None, seed: int = 0, epoch: int = 0) -> list[np.ndarray]:
+    """Return the sample numbers of each batch; see :func:`minibatches`."""
     if order is None:
         return _chunks(np.arange(len(split)), size)
     if order not in ORDERS:
@@ -132,11 +132,11 @@ def _places(split: Split, size: int, order: str | None, seed: int, epoch: int) -
     if order == "shuffled":
         return _chunks(permutation, size)
     lengths = [ragged.lengths for ragged in split.tokens.values()]
-    places: list[np.ndarray] = []
+    found: list[np.ndarray] = []
     for pool in _chunks(permutation, size * _POOL_BATCHES):
-        places += _chunks(_by_length(pool, lengths, size), size)
-    full = [chosen for chosen in places if len(chosen) == size]
-    smaller = [chosen for chosen in places if len(chosen) < size]
+        found += _chunks(_by_length(pool, lengths, size), size)
+    full = [chosen for chosen in found if len(chosen) == size]
+    smaller = [chosen for chosen in found if len(chosen) < size]
     return [full[i] for i in generator(seed, "batch order", epoch).permutation(len(full))] + smaller
 
 
@@ -149,8 +149,8 @@ def _by_length(pool: np.ndarray, lengths: Sequence[np.ndarray], size: int) -> np
     return ordered
 
 
-def _chunks(places: np.ndarray, size: int) -> list[np.ndarray]:
-    return [places[start : start + size] for start in range(0, len(places), size)]
+def _chunks(numbers: np.ndarray, size: int) -> list[np.ndarray]:
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 def embed(ragged: Ragged, vectors: np.ndarray, memory: KeptMemory | None = None) -> TokenVectors:

@@ -142,7 +142,7 @@ def _tell(corpus: TextCorpus, taken: str, vectors: Path) -> None:
     """Say what was loaded and how much of it the vectors know."""
     shares = {split: found.known / max(1, found.tokens) for split, found in corpus.coverage.items()}
     known = [f"{split} {share:.2%} of {corpus.coverage[split].tokens:,d}" for split, share in shares.items()]
-    notes = [f"of the tokens have a vector: {', '.join(known)}"]
+    notes = [f"tokens that have a vector: {', '.join(known)}"]
     for what, place in (("samples without any", 2), ("rows without a gold label, left out", 3)):
         found = [f"{split} {counts[place]:,d}" for split, counts in corpus.coverage.items() if counts[place]]
         notes += [f"{what}: {', '.join(found)}"] if found else []

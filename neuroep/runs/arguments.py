@@ -68,7 +68,7 @@ def samples(name: str, value: object, count: int, where: str) -> np.ndarray:
     DataError
         If they are no list of whole numbers from 0, there are none, or one is beyond the last.
     """
-    allowed = f"{where} has the samples 0 to {count - 1}, give at least one by its number"
+    allowed = f"{where} has {count} sample{'s' * (count != 1)}, give at least one by its number, 0 to {count - 1}"
     try:
         numbers = np.asarray(value)
     except (TypeError, ValueError):

@@ -173,7 +173,7 @@ def finished(
     else:
         left.insert(0, "static power")
     if not spent:
-        left.insert(0, "latency, without durations")
+        left.insert(0, "latency (the chip has no durations, timing.integration and others)")
     if any(done.part.endswith(" patterns") for done, _ in counted.rows()):
         left.insert(0, "area and static power of the patterns' arrays")
     found = area(constants, shapes.values(), [synapse.shape for synapse in network.synapses])

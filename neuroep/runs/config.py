@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from hw_models import reading
-from hw_models.chip import Chip, faults, files
+from hw_models.chip import Chip, faults, files, layers
 from hw_models.chip.fields import Idle
 from hw_models.errors import ChipError
 from hw_models.keywords import checked
@@ -152,7 +152,10 @@ def _leaves(tables: Entries, start: str = "") -> Iterator[tuple[str, object]]:
 
 
 def parse(
-    values: Entries, source: str = "configuration", forgiven: dict[str, str] | None = None
+    values: Entries,
+    source: str = "configuration",
+    forgiven: dict[str, str] | None = None,
+    given: Sequence[str] = (),
 ) -> Config:
     """Check nested plain values.
 
@@ -164,50 +167,68 @@ def parse(
         Where they come from, the start of an error line.
     forgiven : dict, optional
         As for :meth:`hw_models.chip.description.Chip.checked`.
+    given : sequence of str
+        Overrides that the values hold, ``["--training.epochs", "3"]``: what is wrong in one of them is not said to be
+        of the source.
 
     Raises
     ------
     ConfigError
-        With one line for the first fault: the field, the value, what is allowed.
+        With one line for the first fault: the file, the field, the value, what is allowed. What stands in the file of
+        a chip is said to be of that file.
     """
+    named = {".".join(part for part in dotted(option) if part) for option in given[::2]}
     try:
         reading.check(values)
+        table, places = chip_values(values.get(CHIP))
+    except ChipError as error:
+        raise ConfigError(str(error) if CHIP in named else f"{source}: {error}") from None
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from None
     try:
-        return Config.model_validate(_with_chip(values, forgiven))
-    except ChipError as error:
-        raise ConfigError(f"{source}: {error}") from None
-    except ValidationError as error:
-        raise ConfigError(f"{source}: {faults.line(error.errors()[0], settings())}") from None
-
-
-def _with_chip(values: Entries, forgiven: dict[str, str] | None) -> Page:
-    """Return the values with a chip, where there is one, made of what its name, file and table say."""
-    table = chip_values(values.get(CHIP))
-    if not isinstance(table, Mapping):
-        return dict(values)
-    try:
-        return {**values, CHIP: Chip.checked(table, forgiven)}
+        chip = Chip.checked(table, forgiven) if isinstance(table, Mapping) else table
+        for name, file in places.items():
+            if file and forgiven and name in forgiven:
+                forgiven[name] += f" (in {file})"
+        return Config.model_validate({**values, CHIP: chip} if CHIP in values else values)
     except Idle as error:
-        raise ChipError(f"{CHIP}.{error}") from None
+        line = f"{CHIP}.{error}"
     except ValidationError as error:
         fault = error.errors()[0]
-        raise ChipError(faults.line({**fault, "loc": (CHIP, *fault["loc"])}, settings())) from None
+        of_chip = error.title == Chip.__name__
+        line = faults.line({**fault, "loc": (*((CHIP,) if of_chip else ()), *fault["loc"])}, settings())
+    if line.startswith("unknown key '") and faults.field(line).split(".")[0] in Chip.model_fields:
+        line += "; it is a field of a chip: a chip's file is given by --chip, its tables stand in [chip]"
+    raise ConfigError(_placed(line, source, named, places))
 
 
-def chip_values(chip: object) -> Any:
-    """Return a chip's nested values: a name or file replaced by what it stands for, each table laid over its preset.
+def _placed(line: str, source: str, given: Set[str], places: Mapping[str, str]) -> str:
+    """Return a line behind the name of the file in which its field stands; behind none if it was given."""
+    own, field = line.replace(f"{CHIP}.", "", 1), faults.field(line)
+    if field.startswith(f"{CHIP}.") and (file := faults.standing(own, places)):
+        return f"{file}: {own}"
+    told = any(field == name or f"{field}.".startswith(f"{name}.") or name.startswith(f"{field}.") for name in given)
+    return line if told and field else f"{source}: {line}"
 
-    A preset is a name, a file, or once more a table: the layers that overrides make.
+
+def chip_values(chip: object) -> tuple[Any, dict[str, str]]:
+    """Return a chip's nested values, and the file in which a field stands by its dotted name.
+
+    A name or file is replaced by what it stands for, each table laid over its preset. A preset is a name, a file, or
+    once more a table: the layers that overrides make.
     """
     table = {"preset": chip} if isinstance(chip, str) else chip
     if not isinstance(table, Mapping) or table.get("preset") is None:
-        return table
+        return table, {}
     base = table["preset"]
-    if not isinstance(base, str | Mapping):
+    if isinstance(base, str):
+        found = files.laid(base)
+        below, places = found.values, dict(found.files)
+    elif isinstance(base, Mapping):
+        below, places = chip_values(base)
+    else:
         raise ChipError(f"chip.preset = {base!r}: should be the name of a chip or a file")
-    return files.laid_over(files.load(base).to_dict() if isinstance(base, str) else chip_values(base), table)
+    return files.laid_over(below, table), places | dict.fromkeys(layers.names(table), "")
 
 
 @checked(ConfigError)
@@ -249,7 +270,7 @@ def load(
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     of_run = layout.is_run(path.parent) and path.name == layout.CONFIG
     values = merged(located(former.moved(values) if of_run else values, path.parent), overrides)
-    config = parse(merged(values, varied) if varied else values, str(path), forgiven)
+    config = parse(merged(values, varied) if varied else values, str(path), forgiven, [*overrides, *varied])
     if of_run:
         pickled = str(config.data.vectors).lower().endswith(PICKLED)
         foreign = {"vectors": pickled, "cache": config.data.cache is not None}
@@ -273,7 +294,7 @@ def changed(
 ) -> Config:
     """Return settings on another chip, where one is given, and with overrides laid over them; see :func:`parse`."""
     values = base.to_dict() | ({} if chip is None else {CHIP: chip.to_dict()})
-    config = parse(merged(values, overrides), source)
+    config = parse(merged(values, overrides), source, given=overrides)
     config._foreign = _unnamed(base._foreign, overrides)
     return config
 

@@ -55,10 +55,10 @@ class Cure:
         return found
 
     def told(self, config: Config) -> str:
-        """Return the change in words, ``adc.bits 5 -> 7: finer steps``."""
-        name, old = self.setting.removeprefix("chip."), value_of(config, self.setting)
+        """Return the change in words, ``chip.adc.bits 5 -> 7: finer steps``."""
+        old = value_of(config, self.setting)
         shown = "unset" if old is None else written(old)
-        return f"{name} {shown} -> {self.overrides(config)[1]}: {self.why}"
+        return f"{self.setting} {shown} -> {self.overrides(config)[1]}: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,17 @@ class Cause:
     fields: tuple[str, ...]
     cures: tuple[Cure, ...]
 
+    def set(self, config: Config) -> tuple[str, ...]:
+        """Return the settings that make it, by dotted name, empty where the chip has nothing of it."""
+        settings = [f"chip.{field}" for field in self.fields]
+        return tuple(each for each in settings if value_of(config, each) != _ideal(each.removeprefix("chip.")))
+
     def without(self, config: Config) -> tuple[str, ...]:
         """Return overrides that take it away, empty where the chip has nothing of it."""
         found: list[str] = []
-        for field in self.fields:
-            value, ideal = value_of(config, f"chip.{field}"), _ideal(field)
-            if value != ideal:
-                found += [f"--chip.{field}", "none" if ideal is None else written(ideal)]
+        for setting in self.set(config):
+            ideal = _ideal(setting.removeprefix("chip."))
+            found += [f"--{setting}", "none" if ideal is None else written(ideal)]
         return tuple(found)
 
 

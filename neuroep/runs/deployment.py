@@ -84,7 +84,7 @@ class Deployment(Tabular):
             f"seed {seed}: {evaluation.as_text().splitlines()[0]}"
             for seed, evaluation in zip(self.seeds, self.evaluations, strict=True)
         ]
-        spread = f" +- {self.spread:.4f}" if len(self.seeds) > 1 else ""
+        spread = f" +- {self.spread:.4f} (standard deviation)" if len(self.seeds) > 1 else ""
         lines.append(f"{self.chip}: accuracy {self.accuracy:.4f}{spread} over {len(self.seeds)} seeds")
         bill = self.evaluations[0].cost
         if bill is not None:

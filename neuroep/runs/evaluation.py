@@ -62,7 +62,9 @@ class Evaluation(Tabular):
     cost: Bill | None = None
     """Of a classification; None where nothing is known of what the chip's operations cost."""
     predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False, repr=False)
-    """(samples,) predicted class of each sample, in the order in which they were settled."""
+    """(samples,) predicted class of each sample, in the order of the split."""
+    right: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool), compare=False, repr=False)
+    """(samples,) whether that is its class."""
 
     @property
     def samples(self) -> int:
@@ -184,7 +186,10 @@ def evaluate(
         found = _judge(engine, corpus.classes, split, occasion, schedule, shown, meter)
     health = {"residual": found.residual, "unsettled": 1.0 - found.converged, "at_levels": found.at_levels}
     remarks = advice.unsettled("samples", "free", health, schedule, engine.redraws)
-    return replace(found, counters=difference(engine.counters(), counted), remarks=tuple(remarks))
+    predicted = np.empty_like(found.predicted)
+    predicted[np.concatenate(data.batching.places(samples, batch, order))] = found.predicted
+    told = {"predicted": predicted, "right": predicted == samples.labels}
+    return replace(found, counters=difference(engine.counters(), counted), remarks=tuple(remarks), **told)
 
 
 def difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:

@@ -60,6 +60,18 @@ def check_free(path: str | Path, cure: str = "choose a new or empty one") -> Non
         raise ConfigError(f"output '{path}' is a link: name the directory it leads to, '{os.path.realpath(path)}'")
 
 
+def check_absent(path: str | Path) -> None:
+    """Refuse a file that would be overwritten, which may hold what somebody wrote by hand.
+
+    Raises
+    ------
+    ConfigError
+        If there is one; other things of that name are refused where the file is written.
+    """
+    if "\0" not in str(path) and os.path.isfile(path):
+        raise ConfigError(f"file '{path}' is there: name another one, or write over it with --force")
+
+
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
     """Give a temporary folder to write to; it becomes ``path`` at the end, and vanishes if anything fails.

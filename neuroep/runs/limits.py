@@ -448,16 +448,20 @@ class _Search:
         return most.split()[0], growth[most]
 
     def _where(self, cause: Cause) -> str:
-        """Return what the probe saw of a cause: signal-to-noise where it differs by chance, or cosines."""
+        """Return the fields of a cause, and what the probe saw of it."""
+        return f"{', '.join(cause.set(self.session.config))}; {self._seen(cause)}"
+
+    def _seen(self, cause: Cause) -> str:
+        """Return signal over noise where the contrast differs by chance, what is below a step, or cosines."""
         noisy = {n: e.signal_to_noise for n, e in self.probed.errors.items() if not math.isinf(e.signal_to_noise)}
         between = sum(e.lost_between for e in self.probed.errors.values() if not math.isnan(e.cosine))
         if noisy and between > 0.5 * self.probed.lost * len(self.probed.errors):
             ranked = sorted(noisy.items(), key=lambda item: item[1])
-            return "signal-to-noise of the contrast " + ", ".join(f"{name} {value:.2g}" for name, value in ranked)
+            return "signal over noise of the contrast " + ", ".join(f"{name} {value:.2g}" for name, value in ranked)
         if cause.name.endswith("read-out") and self.probed.below:
             return "of the contrast below half a step: " + _shares(self.probed.below)
         return self._cosines()
 
     def _cosines(self) -> str:
         ranked = sorted(self.probed.errors.items(), key=lambda item: item[1].cosine)
-        return "cosine of the contrast " + ", ".join(f"{name} {e.cosine:.2f}" for name, e in ranked)
+        return "cosine of the contrast with the exact one " + ", ".join(f"{name} {e.cosine:.2f}" for name, e in ranked)

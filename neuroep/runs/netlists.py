@@ -33,7 +33,7 @@ from hw_models.reading import Page
 from hw_models.text import lined
 from hw_models.whole_files import write_text
 from neuroep import __version__
-from neuroep.errors import ConfigError, reason
+from neuroep.errors import ConfigError, DataError, reason
 from neuroep.runs.arguments import check_kind, check_overrides, check_path, whole
 from neuroep.runs.neuron_nodes import NeuronNodes
 from neuroep.runs.overrides import dotted
@@ -155,7 +155,10 @@ def export(
     sample = whole("sample", sample, 0)
     most = None if tokens is None else whole("tokens", tokens, 0)
     session = _opened(source, chip, overrides)
-    session.corpus.split(split)
+    held = len(session.corpus.split(split))
+    if 0 < held <= sample:
+        where = f"split '{split}' of data '{session.corpus.name}' has {held} samples, 0 to {held - 1}"
+        raise DataError(f"sample is {sample}: {where}")
     with session.engine.aged(), session.engine.during("evaluate"):
         batch = session.batch(split, np.array([sample])).keyed("export", split, sample)
         clamped = session.engine.clamp(batch)

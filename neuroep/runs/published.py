@@ -95,7 +95,7 @@ def _config(shape: _Shape, overrides: Sequence[str]) -> Config:
     paper = PAPER[shape.kind]
     sizes = {"tokens": shape.tokens, "dense": shape.dense, "projection_bias": shape.projection_bias}
     values = {**paper, "network": {**paper["network"], **sizes}}
-    return configuration.parse(merged(values, overrides), f"{shape.kind} network")
+    return configuration.parse(merged(values, overrides), f"{shape.kind} network", given=overrides)
 
 
 def _synapses(file: str | Path) -> list[dict[str, np.ndarray]]:

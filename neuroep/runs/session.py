@@ -30,7 +30,7 @@ from hw_models.reading import Page
 from hw_models.text import lined
 from neuroep import data
 from neuroep.engines.schedule import CALIBRATED
-from neuroep.errors import ConfigError, DataError, unknown
+from neuroep.errors import CheckpointError, ConfigError, DataError, unknown
 from neuroep.randomness import generator
 from neuroep.runs import advice, arguments, bills, building, config as configuration, directory as runs
 from neuroep.runs.arguments import check_kind, check_overrides, check_seconds
@@ -133,7 +133,7 @@ class Session(Tabular):
         if run is not None and weights is None:
             weights = run.checkpoint(optimiser=kept or moments)
         corpus = building.build_corpus(config) if corpus is None else corpus
-        network = _network(config, corpus, weights)
+        network = _network(config, corpus, weights, overrides)
         if weights is not None:
             corpus = corpus.at_home(weights.about.vectors, weights.source)
         if weights is not None and run is not None:
@@ -388,7 +388,7 @@ def devices_of(config: Config) -> tuple[Chip | None, int]:
     return chip, config.training.seed if seed is None else seed
 
 
-def _network(config: Config, corpus: Corpus, weights: Checkpoint | None) -> Network:
+def _network(config: Config, corpus: Corpus, weights: Checkpoint | None, overrides: Sequence[str]) -> Network:
     """Build the network, checked against the data and against the weights."""
     for split in config.training.evaluate:
         corpus.split(split)
@@ -397,7 +397,11 @@ def _network(config: Config, corpus: Corpus, weights: Checkpoint | None) -> Netw
     building.check_lengths(config, corpus)
     building.check_rates(config, network)
     if weights is not None:
-        weights.check_network(network.signature())
+        try:
+            weights.check_network(network.signature())
+        except CheckpointError as error:
+            changed = [name for name in overrides[::2] if name != "--chip" and dotted(name)[0].startswith("network.")]
+            raise CheckpointError(f"{error}; given are {', '.join(changed)}" if changed else str(error)) from None
     return network
 
 

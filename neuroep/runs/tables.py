@@ -111,12 +111,16 @@ def frame(rows: Sequence[Entries]) -> pandas.DataFrame:
 
 def as_csv(rows: Sequence[Entries]) -> str:
     """Return rows as CSV with a header."""
-    names, held = columns(rows), io.StringIO()
-    writer = csv.writer(held, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow(["" if row.get(name) is None else row[name] for name in names])
-    return held.getvalue()
+    names = columns(rows)
+    cells = [["" if row.get(name) is None else row[name] for name in names] for row in rows]
+    return "".join(map(_line, [names, *cells]))
+
+
+def _line(cells: Sequence[object]) -> str:
+    """Return a line of CSV; a carriage return in a text is quoted as well, else it would end the line."""
+    held = io.StringIO()
+    csv.writer(held, lineterminator="\r\n").writerow(cells)
+    return held.getvalue().removesuffix("\r\n") + "\n"
 
 
 def as_html(rows: Sequence[Entries], caption: str) -> str:

@@ -92,7 +92,7 @@ class TensorMatch:
     def _known(self, theirs: str) -> None:
         """Refuse a name that the file does not have."""
         if self._source(theirs)[0] not in self.held:
-            few = ", ".join(list(self.held)[:12]) + (", ..." if len(self.held) > 12 else "")
+            few = (", ".join(list(self.held)[:12]) or "nothing") + (", ..." if len(self.held) > 12 else "")
             raise CheckpointError(f"'{self.file}' has no '{theirs}': it holds {few}{nearest(theirs, self.held)}")
 
     def _put(self, theirs: str, ours: str) -> None:
@@ -119,7 +119,8 @@ class TensorMatch:
         found = shape[::-1] if turned else shape
         if found != wanted:
             cure = f": its transpose fits, --map {name}{TRANSPOSE}={ours}" if found[::-1] == wanted else ""
-            raise CheckpointError(f"'{self.file}': '{theirs}' has shape {found}, '{ours}' needs {wanted}{cure}")
+            what = f"is of shape {found}, {_parameter(ours, wanted)} is wanted{cure}"
+            raise CheckpointError(f"'{self.file}': '{theirs}' {what}")
 
     def find(self) -> None:
         """Find the others, by name, then by shape; refuse what stays open, or is left over."""
@@ -145,13 +146,16 @@ class TensorMatch:
         """Say what could be done about a parameter without a tensor."""
         shape = self.wanted[ours]
         if fitting:
-            return f"'{ours}' {shape} may be {' or '.join(fitting)}: say which by --map {fitting[0]}={ours}"
+            may = " or ".join(fitting)
+            return f"{_parameter(ours, shape)} may be {may}: say which by --map {fitting[0]}={ours}"
         turned = [theirs for theirs in self._left if weight_files.shape_of(self.held[theirs]) == shape[::-1]]
         if turned and len(shape) == 2:
-            return f"'{ours}' {shape} is missing; '{turned[0]}' is its transpose, --map {turned[0]}{TRANSPOSE}={ours}"
-        left = ", ".join(f"{name} {_described(weight_files.shape_of(self.held[name]))}" for name in self._left[:8])
+            cure = f"'{turned[0]}' is its transpose, --map {turned[0]}{TRANSPOSE}={ours}"
+            return f"{_parameter(ours, shape)} is missing; {cure}"
+        left = ", ".join(f"'{name}' {_described(weight_files.shape_of(self.held[name]))}" for name in self._left[:8])
         zero = f"; if there is none, --map {ZEROS}={ours}" if ours.endswith(".bias") else ""
-        return f"'{ours}' {shape} is missing: {f'left are {left}' if left else 'no tensor is left'}{zero}"
+        found = f"no tensor that is left has that shape: {left}" if left else "no tensor is left"
+        return f"{_parameter(ours, shape)} is missing: {found}{zero}"
 
     def parameter(self, ours: str, dtype: str) -> np.ndarray:
         """Return the values of a parameter."""
@@ -161,6 +165,11 @@ class TensorMatch:
         name, turned = self._source(theirs)
         found = weight_files.array(self.file, name, self.held[name], dtype)
         return np.ascontiguousarray(found.T) if turned else found
+
+
+def _parameter(name: str, shape: Shape) -> str:
+    """Return a parameter with its shape, and what that counts."""
+    return f"'{name}' of shape {shape}{' (outputs, inputs)' if len(shape) == 2 else ''}"
 
 
 def _described(shape: Shape | None) -> str:

@@ -167,7 +167,8 @@ def fault(tensor: object) -> str:
     if not tensor.numel():
         return f"is empty: its shape is {tuple(tensor.shape)}"
     try:
-        finite = torch.isfinite(tensor.detach().float()).all().item()
+        held = tensor.detach()  # double precision holds more than .float() can
+        finite = torch.isfinite(held if held.dtype == torch.float64 else held.float()).all().item()
     except (NotImplementedError, TypeError):
         return f"is of {tensor.dtype}, which is no kind of weights"
     return "" if finite else "is not finite"

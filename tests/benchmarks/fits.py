@@ -1,19 +1,24 @@
 """How often fits find the devices that curves were measured on: all training presets, many sets of devices.
 
-    python tests/benchmarks/fits.py [repeats] [preset ...]
+    python tests/benchmarks/fits.py [repeats] [preset ... | reads]
 
 Each repeat measures 10 devices of a preset over 5 cycles of 100 pulses up and 100 down, by
 :mod:`tests.naive.pulse_curves`, from the lower bound or from weight 0, and fits the preset's response to them. Of every
 number: how often the truth is in the 95 % interval or the estimate within 2 %, of how many, the median estimate and the
 truth. R2 of cycles left out a pulse ahead, that of a right response, and that of the mean curve of a cycle.
+
+``reads``: how often the law of read noise is found in repeated reads, normal of its sigma (times exp(0.25 z) of each
+device in the lower half of the table), at conductances that are even in their logarithm up to 25 uS.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
+import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from hw_models.errors import ChipError
 from hw_models.measured.arrays import numbered
 from hw_models.measured.curves import Curves
+from hw_models.measured.read_noise_fit import fit_read_noise
 from hw_models.measured.response import fit_response
+from hw_models.measured.tables import read_table
 from tests.naive.pulse_curves import measure, truths
 
 PRESETS = (
@@ -44,6 +51,27 @@ def right(one, truth):
     """Whether a truth is in an interval, or an estimate within 2 % of it."""
     slack = 1e-6 * max(abs(truth), 1e-6)
     return one.low - slack <= truth <= one.high + slack or abs(one.value - truth) < 0.02 * abs(truth)
+
+
+def read_laws(repeats):
+    """Print how often each law of read noise is taken, by its truth."""
+    laws = {"additive": 1.0, "sqrt": 0.5, "proportional": 0.0, "pcm": 0.65}
+    for spread, devices, reads, low in itertools.product((0, 0.25), (5, 10, 40), (20, 200), (2.5, 8)):
+        told = []
+        for law, exponent in laws.items():
+            taken = Counter()
+            for seed in range(repeats):
+                draw = np.random.default_rng(seed)
+                g = np.exp(draw.uniform(np.log(low), np.log(25), devices))
+                sigma = 0.02 * g * (g / 25) ** -exponent * np.exp(spread * draw.normal(size=devices))
+                read = (g[:, None] + sigma[:, None] * draw.normal(size=(devices, reads))).ravel()
+                table = np.stack([np.repeat(np.arange(devices), reads), np.tile(np.arange(reads), devices), read], 1)
+                with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+                    np.savetxt(file, table, "%.9g", ",", header="device,read,conductance", comments="")
+                    file.flush()
+                    taken[fit_read_noise(read_table(Path(file.name)), 25.0).law] += 1
+            told.append(f"{law} {taken[law]}/{repeats}")
+        print(f"spread {spread}, {devices} devices of {reads} reads from {low} uS: {', '.join(told)}", flush=True)
 
 
 def main(repeats, names):
@@ -82,6 +110,6 @@ def main(repeats, names):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("repeats", nargs="?", type=int, default=40)
-    parser.add_argument("presets", nargs="*", metavar="preset", help=f"any of {', '.join(PRESETS)}; default all")
+    parser.add_argument("presets", nargs="*", metavar="preset", help=f"{', '.join(PRESETS)}; default all, or reads")
     given = parser.parse_args()
-    main(given.repeats, given.presets or PRESETS)
+    read_laws(given.repeats) if given.presets == ["reads"] else main(given.repeats, given.presets or PRESETS)

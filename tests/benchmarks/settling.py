@@ -1,7 +1,7 @@
 """Cost and error of one batch's gradient by the form of its nudged phases and the acceleration of settling.
 
     python tests/benchmarks/settling.py [--network NAME] [--samples N] [--warm N] [--repeats N] [--engine local]
-                                        [--products full|bfloat16] [--ways NAME ...] [--paper]
+                                        [--products full|bfloat16] [--ways NAME ...] [--paper] [--threads N]
                                         [--data FOLDER --vectors FILE] [--out settling.json]
 
 Networks: snli_small, imdb_small (as in examples/configs, pooled read-outs), snli, imdb (the paper's, mask off). Without
@@ -12,7 +12,8 @@ and the error of every layer's weight gradient, ||g - g*|| / ||g*||, against g* 
 nudge, and the seconds of the update. One thread, float32. Names of ways say the form, the tolerance of the free and
 that of the nudged phases; --ways measures some of them alone. --paper adds, for snli and imdb, how many times as long
 the paper's synchronous steps take with the update, its steps counted from one and four free ones (not all are taken:
-each costs the same), on the local engine with full products.
+each costs the same), on the local engine with full products. --threads adds how many times as long one thread takes as
+N for measuring and update, by the clock, in turns: to be run where nothing else runs.
 """
 
 from __future__ import annotations
@@ -109,6 +110,30 @@ def paper(case: speed.Case, values: dict[str, np.ndarray], batch: Batch) -> floa
     return told[1]["seconds"] + (free + 2 * nudged - 3) * step + told[1]["update"]
 
 
+Compared = dict[str, tuple[Schedule, Schedule]]
+
+
+def by_threads(engine: engines.engine.Engine, batch: Batch, compared: Compared, given: argparse.Namespace) -> dict:
+    """Return seconds by the clock of a batch and its update on one thread, and how many times those of several."""
+    beta = study(given.network).case.beta
+    others = engines.build(
+        given.engine, engine.network, engine.parameters(), threads=given.threads, products=given.products
+    )
+    told = {}
+    for name, phases in compared.items():
+        estimator = Estimator("centred", beta, *phases)
+        seconds: dict[int, list[float]] = {1: [], given.threads: []}
+        for turn in range(given.repeats + 1):  # the first is not counted
+            for threads, each in ((1, engine), (given.threads, others)):
+                begin = time.perf_counter()
+                measured(each, estimator, batch)
+                if turn:
+                    seconds[threads].append(time.perf_counter() - begin)
+        ratio = statistics.median(one / many for one, many in zip(*seconds.values(), strict=True))
+        told[name] = {"one thread": round(statistics.median(seconds[1]), 4), "times": round(ratio, 2)}
+    return told
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -122,6 +147,7 @@ def main() -> None:
     parser.add_argument("--products", choices=engines.PRODUCTS, default="full")
     parser.add_argument("--ways", nargs="+", help="names of ways; default all")
     parser.add_argument("--paper", action="store_true", help="compare with the paper's schedule")
+    parser.add_argument("--threads", type=int, help="compare one thread with so many")
     parser.add_argument("--out")
     given = parser.parse_args()
     chosen = study(given.network)
@@ -172,6 +198,9 @@ def main() -> None:
         cost = [row["seconds"], row["update"], row["paper over this"], row.get("products", "-"), *row["sweeps"]]
         told = [*cost, f"{100 * row['worst']:.2f} %", row["errors"]]
         print(f"{name:32s}", *told, sep="  ")
+    if given.threads:
+        result["threads"] = by_threads(engine, batch, compared, given)
+        print(f"one thread and {given.threads}:", result["threads"])
     if given.out:
         with open(given.out, "w", encoding="utf-8") as file:
             json.dump(result, file, indent=2)

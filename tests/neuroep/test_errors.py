@@ -30,7 +30,16 @@ def test_every_error_is_one_of_ours(kind):
 def test_nearest():
     assert nearest("centerd", ("centred", "random")) == "; did you mean 'centred'?"
     assert nearest("xyz", ("centred", "random")) == ""
+    assert nearest("acd", ("dac", "adc")) == "; did you mean 'adc'?", "two letters that changed places"
     assert nearest(1, (10, 200)) == "; did you mean '10'?"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant", "count"),
+    [("adc", "adc", 0), ("acd", "adc", 1), ("acd", "dac", 2), ("", "ab", 2), ("kitten", "sitting", 3)],
+)
+def test_slips_of_typing(given, meant, count):
+    assert errors.slips(given, meant) == errors.slips(meant, given) == count
 
 
 def test_unknown():

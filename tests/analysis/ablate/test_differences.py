@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
-from analysis.ablate.differences import difference, gain, interaction, widest
+from analysis.ablate.differences import difference, gain, interaction, marked, widest
 
 
 def seeds(values):
@@ -31,11 +32,11 @@ def test_only_seeds_that_all_have_count():
 
 def test_few_seeds():
     none, one = gain({}, {0: 0.5}), gain({0: 0.9}, {0: 0.5})
-    assert math.isnan(none.mean) and none.seeds == 0 and not none.clear
-    assert one.mean == pytest.approx(0.4) and math.isinf(one.error) and not one.clear
+    assert math.isnan(none.mean) and none.seeds == 0 and none.chance == 1
+    assert one.mean == pytest.approx(0.4) and math.isinf(one.error) and one.chance == 1
     same = gain(seeds([0.9, 0.9]), seeds([0.5, 0.5]))
-    assert same.error == 0 and not same.clear
-    assert gain(seeds([0.9] * 3), seeds([0.5] * 3)).clear
+    assert same.error == 0 and same.chance == 1
+    assert gain(seeds([0.9] * 3), seeds([0.5] * 3)).chance < 1e-200
 
 
 def test_an_interaction():
@@ -56,7 +57,23 @@ def test_errors_are_what_means_differ_by():
     spread = np.std([each.mean for each in found])
     assert np.sqrt(np.mean([each.error**2 for each in found])) == pytest.approx(spread, rel=0.06)
     assert np.mean([each.unpaired for each in found]) > 4 * spread
-    assert np.mean([each.clear for each in found]) == pytest.approx(0.05, abs=0.02)
+    assert np.mean([each.chance < 0.05 for each in found]) == pytest.approx(0.05, abs=0.02)
+
+
+def test_marks_hold_together():
+    """Holm: the smallest of four chances has to be below 5 %/4, the next below 5 %/3; none after one that is not."""
+    given = [0.013, 0.2, 0.011, 0.9]
+
+    def of(chance):
+        far = t.isf(chance / 2, 9)
+        values = np.random.default_rng(0).normal(size=10)
+        values = (values - values.mean()) / values.std(ddof=1) * math.sqrt(10) + far
+        return difference((1, seeds(values.tolist())))
+
+    found = marked([of(chance) for chance in given])
+    assert [each.chance for each in found] == pytest.approx(given)
+    assert [each.clear for each in found] == [True, False, True, False]
+    assert not any(each.clear for each in marked([of(0.013), *map(of, given[1:2]), of(0.0126), of(0.9)]))
 
 
 def test_which_are_still_unknown():

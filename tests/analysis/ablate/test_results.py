@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from analysis import ablate
 from analysis.ablate.conditions import AS_IT_IS, IDEAL, WITHOUT
-from analysis.ablate.results import aligned, points
+from analysis.ablate.results import Ablation, aligned, points
 from neuroep.errors import ConfigError
 from tests.neuroep.runs.test_tables import check
 
@@ -32,10 +34,31 @@ def test_it_is_read_back(small):
 def test_the_table(small):
     lines = small.as_text().splitlines()
     assert lines[0].startswith("as it is ") and ", without any effect " in lines[0]
-    assert lines[2].split() == ["effect", "off", "+-", "unpaired", "alone", "+-", "unpaired", "chips"]
+    ends = ["+-", "whole", "unpaired"]
+    assert lines[2].split() == ["effect", "off", *ends, "alone", *ends, "chips"]
     assert [line.split("  ")[0].strip() for line in lines[3:7]] == [cost.effect for cost in small.costs]
     assert "not seen by mode 'deploy': read-out bits" in lines
+    assert any(line.startswith("+-: standard error of the mean over chips, compared in") for line in lines)
+    assert "*: 0 lies outside the interval of 95 %" in lines
     assert lines[-1] == f"33 trials; written to {small.out}"
+
+
+def test_marks_go_by_samples_too(small):
+    """Twenty samples of chips that differ in little: what the spread of three chips calls certain is not."""
+    for cost in small.costs:
+        right = small.right(WITHOUT, cost.effect), small.right(AS_IT_IS)
+        moved = np.array([right[0][s] - right[1][s] for s in range(3)])
+        assert cost.without.mean == pytest.approx(np.nanmean(moved, axis=1).mean())
+        assert cost.without.whole >= cost.without.error
+        assert cost.without.beyond.changed == (np.nansum(np.abs(moved), axis=0) > 0).sum()
+
+
+def test_without_samples_it_is_as_before(small):
+    """Ledgers of earlier versions do not tell which samples were right."""
+    bare = Ablation(replace(small.sweep, right={}))
+    for cost, before in zip(bare.costs, small.costs, strict=True):
+        assert cost.without.error == before.without.error and cost.without.beyond is None
+    assert bare.as_dict()["costs"][0]["without"]["whole"] is None and " - " in bare.as_text()
 
 
 def test_a_sweep_is_no_ablation(sweep):

@@ -60,6 +60,7 @@ def test_from_a_file_to_a_chip_and_a_picture(
     assert main(["fit", str(curves), "--out", str(chip), "--picture", str(picture), *arguments]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("From curves.csv.\nResponse to pulses: 10 devices, 2 cycles, 1200 pulses up and 1200 down.")
+    assert shown.endswith(f"\n\nchip: {chip}\npicture: {picture}\n")
     assert picture.read_bytes().startswith(b"\x89PNG")
     found = load(str(chip))
     assert (found.name, found.citation, found.device.pulse.response) == ("mine", "A. Lab", "soft_bounds")
@@ -74,6 +75,13 @@ def test_from_a_file_to_a_chip_and_a_picture(
         (["fit", "none.csv", "--out", "a.csv"], "chip 'a.csv': a file named .toml is needed"),
         (["fit", "none.csv", "--picture", "a.pdf"], "picture 'a.pdf': a file named .png is needed"),
         (["fit", "a.csv", "--kind", "drift"], "unknown kind 'drift': allowed are iv, programming, read_noise, pulses"),
+        (["fit", "a.csv", "--law", "drift"], "--law 'drift': KIND=NAME is needed, as read_noise=proportional"),
+        (["fit", "a.csv", "--law", "iv=sinh", "--law", "iv=linear"], "--law 'iv=linear': iv is 'sinh' already"),
+        (["fit", "a.csv", "--lw", "iv=sinh"], "unknown option '--lw': allowed are"),
+        (["fit", "a.csv", "--out", "held.toml"], "file 'held.toml' is there: name another one, or write over it with"),
+        (["fit", "a.csv", "--out", "none/b.toml"], "cannot write 'none/b.toml': its folder is not there"),
+        (["fit", "a.csv", "--picture", "none/b.png"], "cannot write 'none/b.png': its folder is not there"),
+        (["fit", "a.csv", "--g-max", "-3"], "g_max = -3.0: a conductance from 0 is needed [uS]"),
         (["fit"], "the following arguments are required: FILE"),
         (["chips", "--fit", "a.csv"], "option '--fit': it is a command now, neuroep fit a.csv --out chip.toml"),
     ],
@@ -83,11 +91,23 @@ def test_what_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_text("time,g\n1,2\n", encoding="utf-8")
+    (tmp_path / "held.toml").write_text("mine", encoding="utf-8")
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"neuroep: error: {line}")
     assert error.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "held.toml"]
+    assert (tmp_path / "held.toml").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_chip_is_written_over_where_that_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "iv.csv").write_text(
+        "voltage,current\n" + "\n".join(f"{v / 10},{v}" for v in range(-5, 6)), encoding="utf-8"
+    )
+    (tmp_path / "held.toml").write_text("mine", encoding="utf-8")
+    asked = ["--law", "iv=cubic", "--picture", str(tmp_path / "a.png"), "--force"]
+    assert main(["fit", str(tmp_path / "iv.csv"), "--out", str(tmp_path / "held.toml"), *asked]) == 0
+    assert "Law 'cubic', as asked for" in (tmp_path / "held.toml").read_text(encoding="utf-8")
 
 
 def test_a_fit_that_fails_writes_nothing(tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def test_the_limit_of_a_chip_is_said(compared, parsed) -> None:
     _, local, ideal, hermes = result.contestants
     assert local.limits == ideal.limits == []
     assert hermes.limits[0]["name"] == "read noise of the devices"
-    line = "legallo_2023_hermes: limits learning most: read noise of the devices (signal-to-noise of the contrast"
+    line = "hermes: limits learning most: read noise of the devices (chip.device.read_noise; signal over noise of the"
     assert line in result.as_text()
     text = report.render(result.out)
     assert line in text and "Cosine without the difference between the phases" in text

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis import require
+from analysis.require.measure import _Bench, _meet
 from analysis.require.results import REQUIRE, Requirement
+from analysis.require.verdicts import judge
 from analysis.sweep.results import Sweep
 from neuroep.errors import ConfigError
 from tests.neuroep.runs.test_tables import check
@@ -49,6 +53,83 @@ def test_a_contradiction_is_told():
     assert found.said[-1] == "contradicted: 0.2 meets the target and 0.1 misses it"
 
 
+class Chips:
+    """Rounds of a made-up chip: accuracies by place, with noise."""
+
+    def __init__(self, accuracy, noise=0.0):
+        self.accuracy, self.noise, self.found = accuracy, noise, {}
+
+    def accuracies(self, place):
+        return self.found.get(place, {})
+
+    def take(self, places, rule):
+        for place in places:
+            seeds = self.found.setdefault(place, {})
+            for seed in range(len(seeds), rule.seeds):
+                draw = np.random.default_rng([*place, seed]).normal()
+                seeds[seed] = float(np.clip(self.accuracy(*place) + self.noise * draw, 0, 1))
+
+
+def asked(accuracy, shape, target=0.85, noise=0.0):
+    """Return what the search finds of a made-up chip."""
+    chips, names = Chips(accuracy, noise), [f"chip.x{n}" for n in range(len(shape))]
+    places = list(product(*map(range, shape)))
+    _meet(_Bench(chips, {place: place for place in places}, judge(target)), shape)
+    design = {"design": REQUIRE, "axes": {name: list(range(n)) for name, n in zip(names, shape, strict=True)}}
+    design |= {"target": target, "confidence": 0.95, "seeds": 3, "max_seeds": 12, "against": None, "done": True}
+    rows = [
+        {**dict(zip(names, place, strict=True)), "seed": seed, "accuracy": each, "error": None}
+        for place, seeds in chips.found.items()
+        for seed, each in seeds.items()
+    ]
+    return Requirement(Sweep(Path("x"), {"fields": names, "designs": [design]}, tuple(rows)))
+
+
+def test_every_contour_of_smooth_chips_is_found():
+    """300 surfaces of two fields, which rise or fall: all points by brute force give the same border on each line."""
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        shape, up, (a, b), at = rng.integers(2, 10, 2), rng.integers(0, 2, 2), rng.uniform(0.3, 3, 2), rng.uniform()
+
+        def accuracy(*place, shape=shape, up=up, a=a, b=b, at=at):
+            shares = np.divide(place, shape - 1)
+            x, y = np.where(up == 1, shares, 1 - shares)
+            return 0.5 + 0.48 / (1 + np.exp(-6 * (a * x + b * y - at * (a + b))))
+
+        found = asked(accuracy, shape.tolist())
+        assert found.contradictions == [] and found.turn is None
+        assert found.rising == tuple(up == 1)
+        told = {border.line: border.meets for border in found.borders}
+        for line in range(shape[1]):
+            met = [n for n in range(shape[0]) if accuracy(n, line) >= 0.85]
+            assert told.get(line) == ((min(met) if up[0] else max(met)) if met else None)
+
+
+@pytest.mark.parametrize("shape", [(17,), (9, 9)])
+def test_an_optimum_in_the_middle_is_not_passed_by_in_silence(shape):
+    """The target is met in the middle and at no end: that no value meets it is said in 1 of 20 cases at most."""
+    rng = np.random.default_rng(1)
+    silent = 0
+    for _ in range(60):
+        peak, width = rng.uniform(0.2, 0.8, len(shape)), rng.uniform(0.15, 0.5, len(shape))
+
+        def accuracy(*place, peak=peak, width=width):
+            away = (np.divide(place, np.subtract(shape, 1)) - peak) / width
+            return 0.97 - 0.4 * min(1, float((away**2).sum()))
+
+        found = asked(accuracy, shape, noise=0.005)
+        silent += not any("contradicted" in line for line in found.said) and not any(
+            border.meets is not None for border in found.borders
+        )
+    assert silent <= 3
+
+
+def test_a_curve_that_turns_below_the_target_is_told():
+    found = asked(lambda n: 0.8 - 0.1 * abs(n - 8) / 8, (17,), noise=0.001)
+    assert found.said[0] == "no value of chip.x0 of the 5 that were run, of 17, meets 85 %"
+    assert found.said[-1].startswith("contradicted: 8 has 79.89 % and the end 0 has 69.99 %: accuracy turns, look")
+
+
 def test_it_is_read_back(bits):
     again = require.load(bits.out)
     assert again.as_dict() == bits.as_dict() and again.as_text() == bits.as_text()
@@ -58,7 +139,8 @@ def test_it_is_read_back(bits):
 def test_the_tables(bits, front):
     lines = bits.as_text().splitlines()
     assert lines[3].split() == ["chip.adc.bits", "accuracy", "+-", "chips", "80", "%"]
-    assert len(lines) == 4 + len(bits.verdicts) + 1
+    assert len(lines) == 4 + len(bits.verdicts) + 2
+    assert lines[-2] == "+-: standard error of the mean over the chips of a point"
     assert lines[-1] == f"{len(bits.sweep.rows)} trials; written to {bits.out}"
     lines = front.as_text().splitlines()
     assert lines[0].startswith(f"{len(front.means)} of 24 points run: ")

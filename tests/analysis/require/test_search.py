@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.require.search import bisect, checks, contour, violations
+from analysis.require.search import bisect, checks, checks_of_contour, contour, directions, violations
 
 
 class Answers:
@@ -39,7 +39,8 @@ def test_what_is_known_to_miss_is_not_asked_again():
 def test_checks_lie_well_within_either_side():
     assert checks(8, 17) == [4, 13]
     assert checks(1, 17) == [9]
-    assert checks(17, 17) == [8]
+    assert checks(17, 17) == [4, 8, 12]
+    assert checks(2, 2) == checks(1, 1) == [] and checks(3, 3) == [1]
 
 
 def test_every_border_over_two_fields_is_found():
@@ -50,6 +51,32 @@ def test_every_border_over_two_fields_is_found():
         ask = Answers(border)
         assert contour(ask, columns, lines) == border
         assert len(set(ask.asked)) <= lines * (2 + math.ceil(math.log2(columns)))
+
+
+def test_one_wrong_verdict_pushes_no_other_line():
+    """The border is at column 3 on all lines; on the last one, where it begins, the verdict of 3 and 4 is wrong."""
+    asked = set()
+
+    def ask(column, line):
+        asked.add((column, line))
+        return column >= 3 and (column, line) not in {(3, 5), (4, 5)}
+
+    assert contour(ask, 8, 6) == [3, 3, 3, 3, 3, 5]
+    assert all((2, line) in asked for line in range(5))
+
+
+def test_checks_of_a_contour():
+    assert checks_of_contour([9, 9, 9, 9, 9], 9) == [(c, n) for n in (1, 2, 3) for c in (2, 4, 6)]
+    assert checks_of_contour([9, 4, 4], 9) == [(2, 1), (7, 1)]
+    assert checks_of_contour([2, 2], 2) == [] and checks_of_contour([3], 3) == [(1, 0)]
+
+
+def test_directions_by_the_corners():
+    corners = {(0, 0): 0.9, (4, 0): 0.9, (0, 2): 0.5, (4, 2): 0.6}
+    assert directions(corners.__getitem__, (5, 3)) == (True, False)
+    assert directions({(0,): 0.9, (6,): 0.2}.__getitem__, (7,)) == (False,)
+    assert directions(lambda place: math.nan, (7, 2)) == (True, True)
+    assert directions(lambda place: {(0, 0): 0.8, (4, 0): 0.7}.get(place, math.nan), (5, 3)) == (False, True)
 
 
 def test_what_contradicts_an_order_is_told():

@@ -30,7 +30,7 @@ def made(source, vary: list[str], overrides: list[str], **how) -> plans.SweepPla
         (["chip.adc.stochastic=true"], IDEAL, "chip.adc.stochastic = True: it acts only with bits"),
         (["chip.adc.margin=1.5,2"], IDEAL, "chip.adc.margin = 1.5: it acts only with bits, a range or noise"),
         (["chip.device.drift_start=1,10"], IDEAL, "chip.device.drift_start = 1.0: it acts only with a drift"),
-        (["chip.device.pulse.w_max=0.5,0.7"], IDEAL, "chip.device.pulse.w_max = 0.5: it acts only with an update"),
+        (["chip.device.pulse.w_max=0.5,0.7"], IDEAL, "chip.device.pulse.w_max = 0.5: it acts only with an update.sch"),
         (["chip.crossbar.exact_noise=true,false"], [*IDEAL, "--chip.adc.bits", "8"], "device.read_noise or rtn_share"),
         (["chip.device.mismatch=0,0.1"], [*IDEAL, "--chip.adc.stochastic", "true"], "chip.adc.stochastic = True"),
         (["chip.adc.bits=4,6"], [*IDEAL, "--chip.adc.noise", "0.1", "--chip.dac.margin", "2"], "chip.dac.margin = 2.0"),

@@ -66,6 +66,7 @@ def test_means_and_text(tmp_path):
     assert (page["accuracy"], page["seeds"], page["failed"]) == (None, 0, 5)
     text = found.as_text()
     assert "0.6000  0.1414" in text and "7 trials, 5 failed" in text and "and 2 more failed" in text
+    assert "\nspread: standard deviation over the seeds\n" in text
     assert len(found.as_dict()["rows"]) == 7
     with pytest.raises(ConfigError, match="is no sweep"):
         load(tmp_path)

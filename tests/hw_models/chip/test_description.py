@@ -330,7 +330,8 @@ def test_fields_in_a_terminal_are_plain_text_of_its_width():
 
 
 @pytest.mark.parametrize(
-    ("law", "unit"), [("additive", "uS"), ("proportional", "relative (sigma = read_noise g)"), ("sqrt", "relative")]
+    ("law", "unit"),
+    [("additive", "uS"), ("proportional", "of g"), ("sqrt", "of sqrt(g g_max)"), ("pcm", "relative (1/f")],
 )
 def test_read_noise_has_the_unit_of_its_law(law, unit):
     """Before, 3 % of a conductance read 0.03 uS."""

@@ -7,7 +7,9 @@ import pytest
 from hw_models import presets
 from hw_models.chip import Chip
 from hw_models.chip.doubts import PREFIXED, doubts
+from hw_models.chip.pages import page
 from hw_models.cost.constants import SCALES
+from hw_models.errors import ChipError
 
 TIMED = {"integration": 1e-7}
 
@@ -27,12 +29,47 @@ def test_presets_raise_no_doubt(name):
     ({"timing": TIMED, "temperature": 300.0, "device": {"read_voltage": 200.0}}, "device.read_voltage = 200 V: "),
     ({"readout": {"hold_noise": 1.3}}, "readout.hold_noise = 1.3 is more than a whole state"),
     ({"crossbar": {"rows": 8, "columns": 6}, "adc": {"columns": 64}, "timing": {"adc": 1e-8}}, "adc.columns = 64 "),
+    ({"device": {"mismatch": 8.0}}, "device.mismatch = 8 is 800% of g: it is a share, 8 % is 0.08"),
+    ({"device": {"read_noise": 3.0, "read_noise_law": "proportional"}}, "device.read_noise = 3 is 300% of g: "),
+    ({"device": {"read_noise": 3.0, "read_noise_law": "sqrt"}}, "device.read_noise = 3 is 300% of sqrt(g g_max): "),
+    ({"transposed": {"devices": "own", "mismatch": 5.0}}, "transposed.mismatch = 5 is 500% of g: "),
+    ({"adc": {"bits": 8, "noise": 2.0}}, "adc.noise = 2 is 200% of full scale: "),
+    ({"neuron": {"gain_spread": 5.0}}, "neuron.gain_spread = 5 is 500% of the gain: "),
+    ({"update": {"scheme": "pulsed"}, "device": {"pulse": {"noise": 30.0}}}, "device.pulse.noise = 30 is 3000% of a "),
+    ({"update": {"scheme": "agad"}}, "update.scheme = 'agad' without a table device.pulse: pulses make 'constant' "),
     ({"cost": {"adc_energy": 1.6e-12}}, "cost.adc_energy = 1.6e-12 pJ: this constant is in pJ"),
     ({"cost": {"dac_energy": {"4": 1.0, "6": 2e-12}}}, "cost.dac_energy.6 = 2e-12 pJ: "),
 ])  # fmt: skip
 def test_one_line_names_field_value_and_unit(tables, start):
     lines = doubts(Chip.parse(tables))
     assert len(lines) == 1 and lines[0].startswith(start) and "\n" not in lines[0]
+
+
+@pytest.mark.parametrize("tables", [
+    {"device": {"read_noise": 3.0}},
+    {"device": {"mismatch": 0.9}},
+    {"update": {"scheme": "pulsed"}, "device": {"pulse": {"noise": 5.0, "w_max": 2.0}}},
+    {"update": {"scheme": "agad"}, "device": {"pulse": {"dw_min": 0.01}}},
+])  # fmt: skip
+def test_what_devices_have_raises_none(tables):
+    assert doubts(Chip.parse(tables)) == []
+
+
+@pytest.mark.parametrize(("tables", "told"), [
+    ({"device": {"stuck_low": 8}}, "stuck_low = 8: should be less than or equal to 1; it is a share, 8 % is 0.08"),
+    ({"neuron": {"nudge_mismatch": 5.0}}, "should be less than or equal to 0.3; it is a share, 5 % is 0.05"),
+    ({"device": {"pulse": {"step_correlation": 8.0}}}, "should be less than or equal to 1"),
+    ({"device": {"stuck_low": 800}}, "should be less than or equal to 1"),
+])  # fmt: skip
+def test_percentages_of_bounded_shares_are_told(tables, told):
+    with pytest.raises(ChipError) as caught:
+        Chip.parse(tables)
+    assert str(caught.value).endswith(told)
+
+
+def test_a_page_asks_what_is_hardly_meant():
+    assert "  is that meant? device.mismatch = 8 is" in page(Chip.parse({"device": {"mismatch": 8.0}}))
+    assert "is that meant?" not in page(presets.load("pcm"))
 
 
 def test_units_are_those_that_bills_scale():

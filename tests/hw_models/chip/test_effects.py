@@ -87,6 +87,23 @@ def test_one_way_devices_keep_the_step_of_that_way():
     assert effects.without(chip, ["asymmetric steps"]).device.pulse.dw_min == pytest.approx(0.001, rel=1e-6)
 
 
+REFRESHED = {"update": {"scheme": "mixed_precision"}, "device": {"pulse": {"dw_min": 0.01, "w_min": 0.0}}}
+REFRESHED["device"]["cell"] = {"kind": "one_sided", "refresh_every": 5, "reset_noise": 0.02}
+
+
+@pytest.mark.parametrize("chip", [*presets.names(), REFRESHED], ids=[*presets.names(), "refreshed"])
+def test_what_shapes_an_effect_rests_without_it(chip):
+    """But of what others share. Refreshes were said to rest, and went on."""
+    shared = {"device.drift_start", "dac.digit_sign"}  # by read noise, by encoding serial
+    chip = presets.load(chip) if isinstance(chip, str) else Chip.parse(chip)
+    ideal = dict(Chip.fields_of(Chip.ideal()))
+    for effect in effects.present(chip):
+        left = effects.without(chip, [effect.name])
+        values = dict(Chip.fields_of(left))
+        acts = {name for name in effects.fields(effect) if values[name] != ideal[name]} - set(left.kept or ())
+        assert acts - {*effect.off, *shared} == set()
+
+
 def test_a_relaxed_error_stays_as_it_was_at_once():
     table = {"programming_noise": [0.5, 1.0], "programming_noise_fresh": [0.2, 0.3], "age": 1e4}
     device = effects.without(Chip.parse({"device": table}), ["relaxation"]).device

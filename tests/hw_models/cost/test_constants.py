@@ -202,7 +202,7 @@ def test_two_components_of_one_constant_ask_which_is_meant():
 def test_a_chip_without_constants_and_one_of_a_component_that_is_none_are_refused():
     with pytest.raises(ChipError, match=r"chip 'ideal' has no constants of cost: set cost.components"):
         price(everything(), Chip.ideal())
-    with pytest.raises(ChipError, match=r"unknown component 'shafiee_2016_acd'.*did you mean 'shafiee_2016_dac'"):
+    with pytest.raises(ChipError, match=r"unknown component 'shafiee_2016_acd'.*did you mean 'shafiee_2016_adc'"):
         chip({"components": ["shafiee_2016_acd"]})
 
 

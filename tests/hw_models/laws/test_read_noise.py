@@ -124,4 +124,4 @@ def test_what_a_law_says_of_itself_holds(law):
     np.testing.assert_allclose(scaled * 8, found, rtol=1e-5, atol=1e-5)
     assert law.gaussian == np.allclose(found, g + sigma * z, rtol=1e-5, atol=1e-5)
     assert law.shifts == bool((law.moments(g, 10 * g)[0] != g).any())
-    assert law.equation and law.source and law.unit in ("uS", "1")
+    assert law.equation and law.source and law.unit in ("uS", "1", "of g", "of sqrt(g g_max)")

@@ -87,6 +87,30 @@ def test_the_toml_is_the_chip_with_all_that_is_known(whole: MeasuredChip, tmp_pa
         save(whole, tmp_path / "none" / "mine.toml")
 
 
+def test_a_law_can_be_asked_for(folder: Path, tmp_path: Path) -> None:
+    found = fit_files([folder / "reads.csv", folder / "iv.csv"], law={"read_noise": "sqrt"})
+    assert found.chip.device.read_noise_law == "sqrt"
+    assert found.chip.caveat.count(" Laws that were asked for: 'sqrt' for read_noise.") == 1
+    save(found, tmp_path / "mine.toml")
+    text = (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    assert "# Law 'sqrt', as asked for, residual" in text
+    assert "# Law 'sinh', residual" in text
+
+
+@pytest.mark.parametrize(
+    ("law", "line"),
+    [
+        ({"read_nose": "sqrt"}, "unknown kind of law 'read_nose': allowed are .*; did you mean 'read_noise'"),
+        ({"retention": "drift"}, "law of retention: the files hold read_noise"),
+        ({"pulses": "linear"}, "law of pulses: option response chooses it"),
+        ({"read_noise": "1/f"}, "unknown law '1/f': allowed are additive, sqrt, proportional, pcm"),
+    ],
+)
+def test_laws_that_cannot_be_asked_for(folder: Path, law: dict[str, str], line: str) -> None:
+    with pytest.raises(ChipError, match=line):
+        fit_files([folder / "reads.csv"], law=law)
+
+
 def test_files_of_pulses_are_devices_of_one_group(folder: Path, tmp_path: Path) -> None:
     second = soft(tmp_path / "more.csv", 2, devices=1)
     found = fit_files([folder / "pulses.csv", second], response="soft_bounds")

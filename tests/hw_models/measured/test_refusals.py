@@ -128,13 +128,13 @@ def turned(place: int) -> Callable[[Rows], Rows]:
 
 CASES: Sequence[tuple[Callable[[], Rows], Callable[[Rows], Rows], str]] = [
     # A missing column.
-    (pulses, renamed(2, "resistance"), "column 'conductance' is missing: pulses needs pulse, conductance"),
-    (branches, renamed(2, "what"), "column 'direction' is missing: pulses needs number, direction"),
-    (pairs, renamed(2, "other"), "is missing: pulses needs"),
-    (programming, renamed(1, "result"), "column 'achieved' is missing: programming needs target, achieved"),
-    (reads, renamed(1, "spread"), "is missing"),
-    (retention, renamed(0, "moment"), "is missing"),
-    (currents, renamed(1, "charge"), "column 'current' is missing: iv needs voltage, current"),
+    (pulses, renamed(2, "resistance"), "column 'conductance' is missing: it is nearest to pulses, which needs pulse"),
+    (branches, renamed(2, "what"), "column 'direction' is missing: it is nearest to pulses, which needs number"),
+    (pairs, renamed(2, "other"), "is missing: it is nearest to pulses, which needs"),
+    (programming, renamed(1, "result"), "column 'achieved' is missing: it is nearest to programming"),
+    (reads, renamed(1, "spread"), " missing: read_noise needs conductance, sigma"),
+    (retention, renamed(0, "moment"), " missing: read_noise needs conductance, sigma"),
+    (currents, renamed(1, "charge"), "column 'current' is missing: it is nearest to iv, which needs voltage, current"),
     # No number.
     (pulses, written(5, 2, "nan"), "line 6: conductance 'nan': a finite number is needed"),
     (branches, written(5, 3, ""), "line 6: conductance '': a finite number is needed"),

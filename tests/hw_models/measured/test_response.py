@@ -15,7 +15,8 @@ from hw_models.errors import ChipError
 from hw_models.measured import held_out, laws
 from hw_models.measured.arrays import numbered
 from hw_models.measured.curves import Curves
-from hw_models.measured.response import ResponseFit, fit_response
+from hw_models.measured.held_out import HeldOut
+from hw_models.measured.response import Candidate, ResponseFit, _choice, fit_response
 from tests.naive.pulse_curves import measure, truths
 
 PRESETS = ("idealised", "gokmen_vlasov", "capacitor", "ecram", "ecram_mo", "reram", "reram_om", "reram_cmo", "pcm_pair")
@@ -162,3 +163,17 @@ def test_what_is_left_out_is_not_fitted_to() -> None:
     assert alone.score == pytest.approx(fit.held.score)
     assert alone.parts.shape == (10, 2)
     assert np.abs(alone.bias).max() < 0.02
+
+
+def test_of_exponential_and_power_the_better_is_taken() -> None:
+    """The exponential came first, and a power law was described by one with its gammas at their ends."""
+    held = HeldOut(0.0, np.zeros((1, 2)), 9, 0.9, 0.9, 0.9, np.zeros(0))
+
+    def taken(**behind: float) -> str:
+        ranked = sorted(behind, key=behind.__getitem__)
+        return _choice([Candidate(name, held, behind[name], behind[name], 0.0, 0) for name in ranked])
+
+    assert taken(power=0.0, exponential=0.1, table=0.2) == "power"
+    assert taken(exponential=0.0, power=0.1, table=0.2) == "exponential"
+    assert taken(table=0.0, power=0.1, exponential=0.2) == "power"
+    assert taken(power=0.0, exponential=0.1, linear=0.2) == "linear"

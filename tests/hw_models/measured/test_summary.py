@@ -62,14 +62,15 @@ def test_laws_are_listed_with_what_they_are_behind_the_best() -> None:
     assert lines[:2] == ["Current by voltage: 21 points.", "Law 'sinh', residual 0.40% of it."]
     assert any(line.startswith("linear         15 +- 1") for line in lines)
     assert any(line.startswith("sinh           best") for line in lines)
-    assert lines[-2:] == ["", "A note."]
+    assert lines[-3:] == ["+-: standard error of the difference to the best", "", "A note."]
     assert fit.r2 == 0.99
     assert not any(line.startswith("Taken") for line in lines)
 
 
 def test_a_law_that_is_not_the_best_says_why_it_is_taken() -> None:
-    tried = (Tried("proportional", np.array([1.0, 2.0, 1.9]), 0.9), Tried("pcm", np.array([1.3, 1.9, 2.0]), 0.9))
-    said = "Taken: proportional, the simplest of the laws that fit, within two standard errors of the best."
+    tried = (Tried("proportional", np.array([1.0, 2.0, 1.9]), 0.9), Tried("pcm", np.array([1.3, 1.9, 2.0]), 0.9, 1))
+    those = "laws that fit the data and are within two standard errors of the best"
+    said = f"Taken: proportional, the simplest (fewest free numbers) of the {those}."
     assert said in summary.of_law(LawFit("read_noise", "proportional", 9, {}, {}, tried, 0.1, "of sigma", SKETCH))
 
 

@@ -52,7 +52,7 @@ def test_ways_to_part_columns(tmp_path: Path, parted: str) -> None:
         ("time [y],g\n1,2\n", "column 'time': unknown unit 'y': allowed are"),
         ("target [uS],achieved [nS]\n1,2\n", r"line 1: units are mixed: target \[uS\], achieved \[nS\]"),
         ("target [uS],achieved\n1,2\n", r"units are mixed: target \[uS\], achieved \[none\]"),
-        ("device [uS],g\n1,2\n", r"column 'device \[uS\]': device has no unit"),
+        ("device [uS],g\n1,2\n", r"column 'device \[uS\]': device is the name of a device and has no unit"),
         ("g,conductance\n1,2\n", "columns 'g' and 'conductance' are both conductance: which counts"),
         ("time,g\n1,2,3\n", "line 2 has 3 columns, the header has 2"),
         ("time,g\n", "it holds no rows below the header"),
@@ -108,18 +108,26 @@ def test_two_columns_of_numbers_need_no_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "kind", "line"),
     [
-        ("device,pulse", None, "column 'conductance' is missing: pulses needs pulse, conductance"),
-        ("target,device", None, "column 'achieved' is missing: programming needs target, achieved"),
-        ("voltage,x", None, "column 'current' is missing: iv needs voltage, current"),
+        ("device,pulse", None, "'conductance' is missing: it is nearest to pulses, which needs pulse, conductance$"),
+        ("pulse,cond", None, r"nearest to pulses, which needs pulse, conductance; is it 'cond'\?$"),
+        ("cycle,pulse,current [uA]", None, "'conductance' is missing: it is nearest to pulses"),
+        ("device,cycle,conductance", None, "'pulse' is missing: it is nearest to pulses, which needs pulse, cond"),
+        ("number,direction,my_g", None, "'conductance' is missing: it is nearest to pulses, .*; not known: 'my_g'$"),
+        ("time,device", None, "'conductance' is missing: it is nearest to retention"),
+        ("conductance,x", None, "columns beside 'conductance' are missing: read_noise needs .*; pulses needs pulse"),
+        ("target,device", None, "'achieved' is missing: it is nearest to programming, which needs target, achieved"),
+        ("voltage,x", None, "column 'current' is missing: it is nearest to iv, which needs voltage, current"),
+        ("read [uS],g", None, r"read is the number of a read and has no unit; conductance stands in a column 'cond"),
+        ("pulse [V],g", None, r"pulse is the pulse ahead of a reading .* has no unit; voltage stands in a column 'vol"),
         ("a,b", None, "no column is known; kinds and their columns are iv: voltage, current; programming"),
         ("time,g", "iv", "column 'voltage' is missing: iv needs voltage, current"),
         ("time,g", "drift", "unknown kind 'drift': allowed are iv, programming, read_noise, pulses, retention"),
     ],
 )
 def test_columns_that_are_missing(tmp_path: Path, header: str, kind: str | None, line: str) -> None:
-    found = read_table(written(tmp_path, f"{header}\n1,1\n"))
+    path = written(tmp_path, f"{header}\n{','.join('1' for _ in header.split(','))}\n")
     with pytest.raises(ChipError, match=line):
-        kind_of(found, kind)
+        kind_of(read_table(path), kind)
 
 
 def test_traces_of_reads_by_time_are_asked_for(tmp_path: Path) -> None:

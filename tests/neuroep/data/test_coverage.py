@@ -75,7 +75,7 @@ def test_line_after_loading(
         (line,) = [record for record in caplog.records if record.name.startswith("neuroep")]
         # the film was good ! / the film was bad / not good / zzz unknown
         said = f"data 'imdb' from {reviews_folder} (train.csv, test.csv), vectors '{vectors}'; "
-        said += "of the tokens have a vector: train 76.92% of 13, test 88.89% of 9; samples without any: train 1"
+        said += "tokens that have a vector: train 76.92% of 13, test 88.89% of 9; samples without any: train 1"
         assert (line.getMessage(), line.levelname) == (said, "INFO")
         assert corpus.coverage["train"] == Coverage(13, 10, 1, 0)
     path = write_csv(tmp_path / "mine.csv", ("text", "label"), [("zzz yyy film", 0), ("film xxx www", 1)])
@@ -96,9 +96,9 @@ def test_command_line_says_it_once(
         "[training]\nepochs = 1\nbatch = 2\n[settling]\nfree_steps = 2\nnudged_steps = 2\n"
     )
     assert cli.main(["train", str(config), "--out", str(tmp_path / "run")]) == 0
-    assert capfd.readouterr().err.count("of the tokens have a vector: train 76.92% of 13") == 1
+    assert capfd.readouterr().err.count("tokens that have a vector: train 76.92% of 13") == 1
     assert cli.main(["evaluate", str(tmp_path / "run"), "--chip", "ideal", "--seeds", "2"]) == 0
-    assert capfd.readouterr().err.count("of the tokens have a vector") == 1
+    assert capfd.readouterr().err.count("tokens that have a vector") == 1
     assert cli.main(["evaluate", str(tmp_path / "run"), "--json"]) == 0
     assert capfd.readouterr().err == ""
 

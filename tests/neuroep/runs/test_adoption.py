@@ -119,12 +119,13 @@ def test_settings_can_be_overridden(tmp_path, tiny, weights):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"dense_1.weight": np.zeros((8, 31))}, "'dense_1.weight' has shape (8, 31), 'dense_1.weight' needs (8, 32)"),
+        ({"dense_1.weight": np.zeros((8, 31))}, "is of shape (8, 31), 'dense_1.weight' of shape (8, 32) (outp"),
         ({"dense_1.weight": np.zeros((32, 8))}, "its transpose fits, --map dense_1.weight.T=dense_1.weight"),
-        ({"dense_1.weight": None}, "'dense_1.weight' (8, 32) is missing: no tensor is left"),
+        ({"dense_1.weight": None}, "'dense_1.weight' of shape (8, 32) (outputs, inputs) is missing: no tensor is left"),
+        ({"dense_1.bias": None, "b": np.zeros(9)}, "missing: no tensor that is left has that shape: 'b' of shape (9,)"),
         ({"dense_2.bias": None}, "is missing: no tensor is left; if there is none, --map zeros=dense_2.bias"),
         ({"dense_1.weight": None, "fc": np.zeros((32, 8))}, "missing; 'fc' is its transpose, --map fc.T=dense_1.w"),
-        ({"dense_1.bias": None, "a": np.zeros(8), "b": np.zeros(8)}, "'dense_1.bias' (8,) may be a or b: say which"),
+        ({"dense_1.bias": None, "a": np.zeros(8), "b": np.zeros(8)}, "'dense_1.bias' of shape (8,) may be a or b: say"),
         ({"extra": np.zeros(3)}, "no place for 'extra', of shape (3,): if it is none of its weights, leave it out"),
         ({"query.weight": np.full((32, 32), np.nan)}, "1024 of 1024 numbers of query.weight are not finite"),
         ({"dense_1.bias": np.arange(8)}, "dense_1.bias is of int64: weights are floating-point numbers"),
@@ -150,7 +151,7 @@ def test_what_does_not_fit(tmp_path, tiny, weights, neuroep, change, line):
         (["fc1"], "--map 'fc1': give THEIR=OURS, for example fc1.weight=dense_1.weight"),
         (["fc1.bias=none", "fc1.bias=dense_1.bias"], "tensor 'fc1.bias' is left out, and given as 'dense_1.bias'"),
         (["fc9.bias=none"], "has no 'fc9.bias': it holds"),
-        (["head.weight=dense_1.weight"], "'head.weight' has shape (2, 8), 'dense_1.weight' needs (8, 32)"),
+        (["head.weight=dense_1.weight"], "'head.weight' is of shape (2, 8), 'dense_1.weight' of shape (8, 32) (out"),
     ],
 )  # fmt: skip
 def test_names_that_cannot_be(tmp_path, tiny, file, neuroep, words, line):

@@ -103,8 +103,8 @@ def test_what_is_no_such_argument(call: Any, line: str, tmp_path: Path, monkeypa
 )
 def test_numbers_of_samples(session: Session, numbers: Any, told: str) -> None:
     """Before, an IndexError, a StopIteration, or the samples from the end."""
-    last = len(session.corpus.split("test")) - 1
-    where = f"split 'test' of data 'reviews' has the samples 0 to {last}, give at least one by its number"
+    count = len(session.corpus.split("test"))
+    where = f"split 'test' of data 'reviews' has {count} samples, give at least one by its number, 0 to {count - 1}"
     with pytest.raises(DataError, match=f"^only {told}: {where}$"):
         session.evaluate(only=numbers)  # on one line, which "." matches
     with pytest.raises(DataError, match=f"^samples {told}: {where}$"):

@@ -103,7 +103,7 @@ def test_in_continuous_time_the_step_of_the_simulation_changes_no_bill():
     assert not [what for what in coarse.leaves_out if "continuous" in what]
     unsaid = opened({name: value for name, value in chip.items() if name != "cost.sampling_time"})
     found = unsaid.evaluate("test", only=np.arange(8)).cost
-    assert "ADC conversions of 7 bits in continuous time, without cost.sampling_time" in found.leaves_out
+    assert "ADC conversions of 7 bits in continuous time (no cost.sampling_time)" in found.leaves_out
     assert 0 < found.by_part()["ADC"] < coarse.by_part()["ADC"], "those of the clamped input, once a sample"
 
 

@@ -78,7 +78,7 @@ def test_a_cure_changes_its_setting_and_says_how(sick, cure):
     changed = config.changed(sick, overrides)
     assert name == f"--{cure.setting}" and cures.value_of(changed, cure.setting) != cures.value_of(sick, cure.setting)
     told = cure.told(sick)
-    assert told.startswith(f"{cure.setting.removeprefix('chip.')} ") and f"-> {text}: " in told
+    assert told.startswith(f"{cure.setting} ") and f"-> {text}: " in told
 
 
 def test_numbers_go_no_further_than_they_may():
@@ -87,3 +87,12 @@ def test_numbers_go_no_further_than_they_may():
     assert cures.LARGER_BETA.overrides(base) == ()
     assert cures.to("estimator.beta", 0.5, "no").overrides(base) == ()
     assert cures.room("chip.adc", 5.0)[1].overrides(base) == ("--chip.adc.margin", "8.0")
+
+
+def test_a_cause_and_a_cure_name_settings_as_a_command_line_takes_them():
+    """Before, a cure was told without its table, and a cause without any field."""
+    found = config.parse({"chip": {"adc": {"bits": 5}}})
+    cause = next(each for each in cures.CAUSES if each.name == "resolution of the ADC")
+    assert cause.set(found) == ("chip.adc.bits",)
+    assert cause.cures[0].told(found) == f"chip.adc.bits 5 -> 7: {cause.cures[0].why}"
+    assert all(each.set(config.parse({"chip": {}})) == () for each in cures.CAUSES)

@@ -43,7 +43,7 @@ def test_seeds_are_chips_and_their_spread_is_reported(trained):
     assert found.spread == pytest.approx(np.std([e.accuracy for e in found.evaluations], ddof=1))
     again = deployment.deploy(trained, overrides=NOISY, seeds=2)
     assert [e.loss for e in again.evaluations] == losses[:2]
-    assert "over 3 seeds" in found.as_text()
+    assert f" +- {found.spread:.4f} (standard deviation) over 3 seeds" in found.as_text()
     assert np.isnan(deployment.deploy(trained, overrides=NOISY, seeds=1).spread)
 
 

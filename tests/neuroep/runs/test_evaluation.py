@@ -99,3 +99,17 @@ def test_an_empty_split_is_refused(parts):
     corpus = replace(parts.corpus, splits={"train": empty})
     with pytest.raises(DataError, match="split 'train' is empty"):
         evaluation.evaluate(parts.engine, corpus, "train", parts.estimator.free)
+
+
+@pytest.mark.parametrize("order", [None, "length"])
+def test_predictions_stand_in_the_order_of_the_split(trained, order):
+    """However they were settled: one by one they are the same."""
+    session = Session.open(trained)
+    split = session.corpus.split("test")
+    found = evaluation.evaluate(session.engine, session.corpus, "test", session.estimator.free, batch=8, order=order)
+    assert (found.right == (found.predicted == split.labels)).all()
+    assert found.right.mean() == pytest.approx(found.accuracy)
+    by_class = [int(((found.predicted == k) & (split.labels == k)).sum()) for k in range(len(found.classes))]
+    assert by_class == np.diag(found.confusion).tolist()
+    plain = evaluation.evaluate(session.engine, session.corpus, "test", session.estimator.free, batch=8)
+    assert (found.predicted == plain.predicted).mean() > 0.9

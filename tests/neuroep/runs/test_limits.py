@@ -27,10 +27,10 @@ def test_the_known_case_is_said(tmp_path):
     assert record["train"]["accuracy"] < 0.8
     first, second = limits.told(record)[:2]
     assert first.startswith("limits learning most: weights at the range (dense_2 ")
-    assert "crossbar.follow_weights false -> true: the range is that of the largest weight" in first
+    assert "chip.crossbar.follow_weights false -> true: the range is that of the largest weight" in first
     assert record["limits"][0]["overrides"][2:] == ["--chip.calibration_every", "10"]
     assert second.startswith("then: readings beyond the ranges (dense_2 forward ADC ")
-    assert "calibration_every unset -> 10: ranges are measured again while weights and states grow" in second
+    assert "chip.calibration_every unset -> 10: ranges are measured again while weights and states grow" in second
     assert training.notes(record)[:2] == [first, second]
     arrays = record["arrays"]
     assert arrays["dense_2"]["weights_at_range"] > 0.4 and arrays["dense_2"]["adc_forward_at_stop"] > 0.2

@@ -224,7 +224,10 @@ def test_command(neuroep, trained, tmp_path):
     found = neuroep("export", trained, "--chip", "pcm", "--sample", "3", "--out", out, "--array", "dense_1", "--array",
                     "dense_2")  # fmt: skip
     assert found.code == 0 and found.out.startswith(f"{out}: sample 3 of test on ") and out.exists()
-    page = json.loads(neuroep("export", trained, "--chip", "pcm", "--array", "dense_2", "--out", out, "--json").out)
+    again = ("--array", "dense_2", "--out", out, "--json")
+    refused = neuroep("export", trained, "--chip", "pcm", *again)
+    assert (refused.code, "is there: name another one, or" in refused.err) == (2, True)
+    page = json.loads(neuroep("export", trained, "--chip", "pcm", *again, "--force").out)
     assert page["reads"] == ["dense_2_f", "dense_2_b"] and len(page["currents"]) == 2 * (2 + 8)
     assert set(page["states"]) == {"s_output_0", "s_output_1"}
 
@@ -234,7 +237,7 @@ def test_command(neuroep, trained, tmp_path):
     [
         ({"chip": None}, ConfigError, "there is no chip to export: add --chip NAME"),
         ({"chip": "loihi"}, ConfigError, "is event_driven: it holds integers"),
-        ({"sample": 10**6}, DataError, "samples holds 1000000: split 'test' of data 'reviews' has the samples 0 to"),
+        ({"sample": 10**6}, DataError, "sample is 1000000: split 'test' of data 'reviews' has 30 samples, 0 to 29"),
         ({"sample": -1}, ConfigError, "sample is -1: allowed are whole numbers from 0"),
         ({"tokens": -1}, ConfigError, "tokens is -1: allowed are whole numbers from 0"),
         ({"split": "tset"}, DataError, "tset"),

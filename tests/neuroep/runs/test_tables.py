@@ -135,6 +135,15 @@ def test_rows_that_lack_columns():
     assert tables.as_csv([]) == "\n" and len(tables.frame([])) == 0 and "<table" not in tables.as_html([], "none")
 
 
+@pytest.mark.parametrize("text", ["a\rb", "a\nb", "a\r\nb", 'x,"y"', " ", "", "\u2028", "=1+1", "\r"])
+def test_texts_come_back_from_csv(text):
+    """A carriage return alone was written as it is, and ended the row for every reader."""
+    rows = [{"name": text, text + "!": 0.1 + 0.2}, {"name": "next", text + "!": -1}]
+    header, *found = csv.reader(io.StringIO(tables.as_csv(rows), newline=""))
+    assert header == ["name", text + "!"]
+    assert found == [[text, "0.30000000000000004"], ["next", "-1"]]
+
+
 def test_nested_records():
     held = {"epoch": 1, "train": {"loss": 0.5, "more": {"x": True}}, "rates": [1, 2], "note": None}
     assert tables.flat(held) == {"epoch": 1, "train.loss": 0.5, "train.more.x": True, "note": None}

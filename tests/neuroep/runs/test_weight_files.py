@@ -186,7 +186,7 @@ def test_one_array_without_a_name(tmp_path):
         (np.array([1.0, np.nan, np.inf]), "2 of 3 numbers of a are not finite"),
         (torch.tensor([1.0, np.nan]), "a is not finite"),
         (np.array([1.0, 1e300]), "1 of 2 numbers of a are not finite in float32, the run's engine.dtype"),
-        (torch.tensor([1.0, 1e300], dtype=torch.float64), "a is not finite"),
+        (torch.tensor([1.0, 1e300], dtype=torch.float64), "1 of 2 numbers of a are not finite in float32, the run's"),
         ({"b": 1}, "a is {'b': 1}, no tensor"),
     ],
 )
@@ -195,3 +195,8 @@ def test_what_is_no_weights(value, line):
     with pytest.raises(CheckpointError) as found:
         weight_files.array("w.npz", "a", value, "float32")
     assert str(found.value).startswith(f"'w.npz': {line}") and "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("value", [np.array([1.0, 1e300]), torch.tensor([1.0, 1e300], dtype=torch.float64)])
+def test_what_double_precision_holds_is_finite_in_it(value):
+    assert weight_files.array("w.npz", "a", value, "float64").tolist() == [1.0, 1e300]

@@ -20,7 +20,7 @@ from hw_models.chip.description import PERFECT, PRICES, TOLD, Chip
 from hw_models.chip.rules import RULES
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
-from tests.cases import drawn
+from tests.lots import drawn
 from tests.neuroep.engines.chip.conftest import UPDATES, nested
 
 ROUNDING = 1e-5

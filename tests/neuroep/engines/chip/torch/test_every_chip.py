@@ -16,7 +16,7 @@ from hw_models.kernels import devices, tensors
 from hw_models.presets import load
 from neuroep import engines
 from neuroep.errors import ConfigError, NeuroepError
-from tests import cases
+from tests import cases, lots
 from tests.neuroep.engines.chip.conftest import described
 from tests.neuroep.engines.chip.test_every_field import FIELDS, MIXED, RTN, TIMED
 
@@ -86,7 +86,7 @@ def event_driven(name: str) -> bool:
     return ALL[name].get("substrate") == "event_driven"
 
 
-HELD = [name for name in ALL if not event_driven(name) and (name in READ or cases.drawn(name))]
+HELD = [name for name in ALL if not event_driven(name) and (name in READ or lots.drawn(name))]
 """How a chip learns is computed by the same routines on both engines: a third of these fields is tried."""
 
 
