@@ -12,6 +12,7 @@ import pytest
 
 FOLDER = Path(__file__).parent / "benchmarks"
 SMALLEST = {
+    "ablation_errors": ["--repeats", "2", "--samples", "50"],
     "agreement": ["--help"],
     "chips": ["--ways", "none,pcm:settling.stop=calibrated", "--repeats", "1", "--samples", "8"],
     "deployment": ["--ways", "none,pcm:engine.repeats=once", "--repeats", "1", "--samples", "8"],
