@@ -154,11 +154,40 @@ class Workers:
         return _computing
 
     def run(self, task: Callable[[int, int], Any], parts: list[tuple[int, int]]) -> list[Any]:
-        """Call ``task(first, last)`` for every part; return the results in order."""
+        """Call ``task(first, last)`` for every part; return the results in order.
+
+        The caller works as well, and whoever is free takes the next part: a thread that is slow to wake costs nothing.
+
+        Raises
+        ------
+        Exception
+            What the first of the parts that failed raised; parts that nobody had begun by then are left.
+        """
         with _computing:
             if self.threads == 1 or len(parts) == 1:
                 return [task(first, last) for first, last in parts]
-            return list(self._threads().map(lambda part: task(*part), parts))
+            results: list[Any] = [None] * len(parts)
+            failures: dict[int, BaseException] = {}
+            waiting = iter(range(len(parts)))  # next() of it is one step of the interpreter: no part is taken twice
+
+            def work() -> None:
+                for index in waiting:
+                    try:
+                        results[index] = task(*parts[index])
+                    except BaseException as error:
+                        failures[index] = error
+                        return
+                    if failures:
+                        return
+
+            others = [self._threads().submit(work) for _ in range(min(self.threads, len(parts)) - 1)]
+            work()
+            for other in others:
+                if not other.cancel():
+                    other.result()
+            if failures:
+                raise failures[min(failures)]
+            return results
 
     def _threads(self) -> ThreadPoolExecutor:
         """Return the pool of this process."""

@@ -27,12 +27,24 @@ COLUMNS = 4096
 """Most inputs of one block: of a sum in a forward product, of a result in a transposed one, of a tile in an update."""
 TERMS = 8
 """Blocks of a sum in memory at once."""
-OUTPUTS = 128
+WORK, SHARES = 2**25, 16
+"""Most multiply-adds of one block, about half a millisecond, in products of at most so many blocks."""
+OUTPUTS = 80
 """Most outputs of one tile in an update."""
 Reader = Callable[[np.ndarray, int, int, np.ndarray], object]
 """``read(post, left, right, out)`` writes columns left to right of ``post @ W`` to ``out``, (rows, right - left)."""
 Side = Any
 """(rows, size), an array or what an array makes of it for its outer products."""
+
+
+def shares(length: int, each: int, most: int) -> list[tuple[int, int]]:
+    """Cut rows or columns of a product, of ``each`` multiply-adds, into blocks of at most ``most``, near equal.
+
+    A product of more than ``WORK`` is cut for several threads. Blocks are not smaller than that needs, as each of them
+    reads the other side of the product anew.
+    """
+    count = min(SHARES, -(-length * each // WORK))
+    return blocks(length, min(most, -(-length // max(1, count))))
 
 
 class IdealArray(Part):
@@ -89,7 +101,12 @@ class IdealArray(Part):
         rows, (outputs, inputs) = len(pre), self.weight.shape
         if inputs <= COLUMNS:
             result = self._memory.empty((rows, outputs), self.weight.dtype)
-            self.workers.run(lambda a, b: np.matmul(pre[a:b], self.weight.T, out=result[a:b]), blocks(rows, ROWS))
+            if rows < outputs:
+                parts = shares(outputs, pre.size, outputs)
+                self.workers.run(lambda a, b: np.matmul(pre, self.weight[a:b].T, out=result[:, a:b]), parts)
+            else:
+                parts = shares(rows, self.weight.size, ROWS)
+                self.workers.run(lambda a, b: np.matmul(pre[a:b], self.weight.T, out=result[a:b]), parts)
             return result
         total = None
         for part in self._terms(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T):
@@ -108,7 +125,8 @@ class IdealArray(Part):
         if out is None:
             out = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype)
         read = self._reader()
-        self.workers.run(lambda a, b: read(post, a, b, out[:, a:b]), blocks(self.weight.shape[1], COLUMNS))
+        parts = shares(self.weight.shape[1], post.size, COLUMNS)
+        self.workers.run(lambda a, b: read(post, a, b, out[:, a:b]), parts)
         return out
 
     def _reader(self) -> Reader:

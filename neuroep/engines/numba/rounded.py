@@ -24,10 +24,10 @@ import numpy as np
 import torch
 
 from hw_models.tally import Tally
-from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray, Reader
+from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray, Reader, shares
 from neuroep.engines.parts import Memory
 from neuroep.engines.rounding import Rounding
-from neuroep.engines.workers import Workers, blocks
+from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import Optimiser
 
@@ -77,7 +77,8 @@ class RoundedArray(IdealArray):
         result = np.empty((rows, outputs), dtype=self.weight.dtype)
         if inputs <= COLUMNS:
             weight = self._short(0, inputs).T
-            self.workers.run(lambda a, b: _multiply(pre[a:b], weight, result[a:b]), blocks(rows, ROWS))
+            parts = shares(rows, self.weight.size, ROWS)
+            self.workers.run(lambda a, b: _multiply(pre[a:b], weight, result[a:b]), parts)
             return result
         result.fill(0)
         total = torch.from_numpy(result)

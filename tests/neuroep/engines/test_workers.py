@@ -48,6 +48,36 @@ def test_an_error_of_a_block_is_raised():
         Workers(2).run(task, [(0, 1), (1, 2)])
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_first_part_that_failed_is_told_and_no_part_begins_after_it(threads):
+    begun = []
+
+    def task(first, last):
+        begun.append(first)
+        if first >= 3:
+            raise ValueError(f"part {first}")
+
+    with pytest.raises(ValueError, match="part 3"):
+        Workers(threads).run(task, [(number, number + 1) for number in range(100)])
+    assert len(begun) <= 3 + threads and {0, 1, 2, 3} <= set(begun)
+
+
+def test_a_thread_that_is_slow_to_wake_is_not_waited_for():
+    """The other thread of the pool is held; the caller does every part itself."""
+    workers, held = Workers(2), threading.Event()
+    pool = workers._threads()
+    busy = [pool.submit(held.wait, 300) for _ in range(2)]
+    assert workers.run(lambda a, b: (a, b), blocks(50, 3)) == blocks(50, 3)
+    assert not any(each.done() for each in busy)
+    held.set()
+
+
+def test_a_part_may_share_out_its_own():
+    workers = Workers(2)
+    found = workers.run(lambda a, b: workers.run(lambda c, d: a + c, blocks(6, 2)), blocks(9, 1))
+    assert found == [[number, number + 2, number + 4] for number in range(9)]
+
+
 def test_blas_has_one_thread_inside_and_its_own_number_outside():
     def openblas():
         return [pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"]

@@ -89,6 +89,33 @@ def test_update_is_the_slow_rule_weight_by_weight(name, held, dtype):
         np.testing.assert_allclose(state[f"weight.{moment}"], kept["weight"][number], rtol=1e-4, atol=TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize(("length", "each", "most", "count"), [
+    (200, 2**10, 2048, 1),
+    (2048, arrays.WORK // 2048, 2048, 1),
+    (2049, arrays.WORK // 2048, 4096, 2),
+    (2800, 90_000, 2048, 8),
+    (4097, 10, 2048, 3),
+    (10, arrays.WORK, 2048, 10),
+    (40, arrays.WORK, 2048, 14),
+    (400, arrays.WORK, 2048, arrays.SHARES),
+    (0, 9, 2048, 1),
+    (9, 0, 2048, 1),
+])  # fmt: skip
+def test_products_are_cut_where_there_is_work_for_several_threads(length, each, most, count):
+    parts = arrays.shares(length, each, most)
+    assert [i for a, b in parts for i in range(a, b)] == list(range(length))
+    assert len(parts) == count
+
+
+@pytest.mark.parametrize("rows", [1, 30, 200])
+def test_a_product_is_the_same_however_it_is_cut(rows, monkeypatch):
+    array, draws = make((60, 170)), np.random.default_rng(3)
+    pre, post = draws.normal(size=(rows, 170)), draws.normal(size=(rows, 60))
+    monkeypatch.setattr(arrays, "WORK", 5_000)
+    np.testing.assert_allclose(array.forward(pre), pre @ array.weight.T, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(array.transposed(post), post @ array.weight, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("shape", [(2 * arrays.OUTPUTS + 3, 7), (3, 2 * arrays.COLUMNS + 9)])
 def test_tiles_cover_the_weight_once(shape):
     array, seen = make(shape), contrast(shape)
