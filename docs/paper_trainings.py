@@ -174,7 +174,7 @@ class Course:
         """Write weights, moments and place."""
         engine, config = self.session.engine, self.session.config
         about = About(engine.network.signature(), self.updates // self.epoch_length, self.updates, config.training.seed)
-        checkpoints.save(file, Checkpoint(about, engine.parameters(), engine.optimiser_state(), engine.device_state()))
+        checkpoints.save(file, Checkpoint(about, *engine.live()))
 
     def load(self, file: Path, seconds: float) -> None:
         """Go on where another has stopped."""

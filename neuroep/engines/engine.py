@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,14 @@ CHIP = "chip"
 """Name in a checkpoint of what belongs to the substrate as a whole."""
 LENGTHS = "phase_lengths"
 """Name there of the sweeps that phases take, once they have been found."""
+
+
+class Live(NamedTuple):
+    """What an engine holds, by name; see :meth:`Engine.live`."""
+
+    parameters: dict[str, np.ndarray]
+    optimiser: dict[str, np.ndarray]
+    devices: dict[str, np.ndarray]
 
 
 class Engine(Displacing):
@@ -471,27 +479,32 @@ class Engine(Displacing):
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return copies of weights and biases by name."""
-        found = self._array_states()
-        return {name: found[name] for name in self.network.parameter_shapes()}
+        return _own(self.live().parameters)
 
     def optimiser_state(self) -> dict[str, np.ndarray]:
         """Return ``<parameter>.<moment>`` and ``<synapse>.updates``."""
-        rule = self._kept_by_the_rule()
-        return {name: values for name, values in self._array_states().items() if name in rule}
+        return _own(self.live().optimiser)
 
     def device_state(self) -> dict[str, np.ndarray]:
         """Return what a chip keeps by name: conductances, draws of its devices, counts, ranges; empty without one."""
-        others = self._kept_by_the_rule().keys() | self.network.parameter_shapes().keys()
-        devices = {name: values for name, values in self._array_states().items() if name not in others}
-        found = {} if self.lengths is None else {f"{CHIP}.{LENGTHS}": self.lengths.packed()}
-        return devices | {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()} | found
+        return _own(self.live().devices)
 
-    def _array_states(self) -> dict[str, np.ndarray]:
-        return {
+    def live(self) -> Live:
+        """Return :meth:`parameters`, :meth:`optimiser_state` and :meth:`device_state`, what is large not copied.
+
+        To be written to a file, or copied, before the next update.
+        """
+        whole = {
             f"{synapse}.{name}": values
             for synapse, array in self.arrays.items()
-            for name, values in array.state().items()
+            for name, values in array.live().items()
         }
+        rule, shapes = self._kept_by_the_rule(), self.network.parameter_shapes()
+        lengths = {} if self.lengths is None else {f"{CHIP}.{LENGTHS}": self.lengths.packed()}
+        devices = {name: values for name, values in whole.items() if name not in rule and name not in shapes}
+        devices |= {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()} | lengths
+        kept_by_rule = {name: values for name, values in whole.items() if name in rule}
+        return Live({name: whole[name] for name in shapes}, kept_by_rule, devices)
 
     def load_parameters(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Replace all weights and biases.
@@ -527,7 +540,7 @@ class Engine(Displacing):
         """Return what is kept beside the parameters: by the rule, by the arrays of a chip, by the chip as a whole."""
         found, shapes = self._kept_by_the_rule(), self.network.parameter_shapes()
         for synapse, array in self.arrays.items():
-            own = {f"{synapse}.{name}": kept.Entry.like(name, values) for name, values in array.state().items()}
+            own = {f"{synapse}.{name}": kept.Entry.like(name, values) for name, values in array.live().items()}
             found |= {name: entry for name, entry in own.items() if name not in found and name not in shapes}
         whole = self.substrate.state().items()
         found |= {f"{CHIP}.{name}": kept.Entry.like(name, values) for name, values in whole}
@@ -544,6 +557,11 @@ class Engine(Displacing):
     def describe(self) -> dict[str, Any]:
         """Return engine, device, dtype, threads, and the chip's name where there is one, for the record of a run."""
         return {"engine": self.name, **self.substrate.describe()}
+
+
+def _own(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return arrays that nobody else changes: those that are read-only views are copied."""
+    return {name: values if values.flags.writeable else values.copy() for name, values in arrays.items()}
 
 
 def _under(name: str, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

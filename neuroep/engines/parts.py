@@ -136,6 +136,10 @@ class Part(Protocol):
         """Return what has to be kept to go on after a resume, by short name."""
         return {}
 
+    def live(self) -> dict[str, np.ndarray]:
+        """Return what :meth:`state` does, large arrays read-only and not copied: they change with the next update."""
+        return self.state()
+
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over what :meth:`state` returned."""
         return

@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,10 @@ class Checkpoint:
     def run(self) -> str:
         """Name of the run it belongs to."""
         return self.about.run or self.seal
+
+    def emptied(self) -> Checkpoint:
+        """Return what it says of itself, without its arrays."""
+        return replace(self, parameters={}, optimiser={}, devices={})
 
     def check_network(self, signature: str) -> None:
         """Refuse another network's checkpoint.

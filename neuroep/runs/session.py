@@ -68,7 +68,7 @@ class Session(Tabular):
     """With its weights; the ranges of a chip's converters are fixed."""
     estimator: Estimator
     checkpoint: Checkpoint | None = None
-    """Where the weights come from; None for initial ones."""
+    """Where the weights come from, without its arrays, which the engine has; None for initial ones."""
     epoch: int = 0
     """Epoch whose devices these are, which keys a chip's draws in an evaluation; 0 on a chip programmed anew."""
 
@@ -148,8 +148,9 @@ class Session(Tabular):
             engine.load_optimiser_state(weights.optimiser, weights.devices)
             if run is not None and not _same_phases(config, run):
                 engine.lengths = None  # of phases with other steps, tolerances or nudges
+        origin = None if weights is None else weights.emptied()
         epoch = 0 if weights is None or (config.chip is not None and not kept) else weights.about.epoch
-        session = cls(config, corpus, network, engine, building.build_estimator(config), weights, epoch)
+        session = cls(config, corpus, network, engine, building.build_estimator(config), origin, epoch)
         session._calibrate()
         return session
 

@@ -262,7 +262,8 @@ def _about(parts: Session, epoch: int, updates: int) -> About:
 
 
 def _checkpoint(engine: Engine, about: About) -> Checkpoint:
-    return Checkpoint(about, engine.parameters(), engine.optimiser_state(), engine.device_state())
+    """Return what is written to the disk at once: it changes with the next update."""
+    return Checkpoint(about, *engine.live())
 
 
 def _sizes(parts: Session) -> Page:

@@ -225,13 +225,17 @@ class IdealArray(Part):
 
     def state(self) -> dict[str, np.ndarray]:
         """Return weight, bias, moments and the number of updates, copied."""
-        found = {"weight": self.weight.copy()}
-        if self.bias is not None:
-            found["bias"] = self.bias.copy()
+        return {name: values.copy() for name, values in self.live().items()}
+
+    def live(self) -> dict[str, np.ndarray]:
+        """Return weight, bias and moments as they are, read-only, and the number of updates."""
+        found = {"weight": self.weight} if self.bias is None else {"weight": self.weight, "bias": self.bias}
         for name, moments in self._moments.items():
-            found |= {f"{name}.{moment}": values.copy() for moment, values in moments.items()}
-        found["updates"] = np.array(self.updates, dtype=np.int64)
-        return found
+            found |= {f"{name}.{moment}": values for moment, values in moments.items()}
+        views = {name: values.view() for name, values in found.items()}
+        for values in views.values():
+            values.flags.writeable = False
+        return views | {"updates": np.array(self.updates, dtype=np.int64)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Take over moments and the number of updates."""

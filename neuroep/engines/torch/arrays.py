@@ -125,13 +125,17 @@ class TorchArray(Part):
 
     def state(self) -> dict[str, np.ndarray]:
         """Return weight, bias, moments and the number of updates, copied."""
-        found = {name: _copied(tensor) for name, tensor in self.tensors.items()}
+        return {name: values.copy() for name, values in self.live().items()}
+
+    def live(self) -> dict[str, np.ndarray]:
+        """Return weight, bias, moments and the number of updates; on the host as they are, read-only."""
+        found = {name: _shown(tensor) for name, tensor in self.tensors.items()}
         if self.updates:
             for name, tensor in self.tensors.items():
                 kept = self._rule.state[tensor]
                 for ours, theirs in self._moments.items():
                     if kept.get(theirs) is not None:
-                        found[f"{name}.{ours}"] = _copied(kept[theirs])
+                        found[f"{name}.{ours}"] = _shown(kept[theirs])
         return found | {"updates": np.array(self.updates, dtype=np.int64)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
@@ -158,6 +162,13 @@ class TorchArray(Part):
 def _copied(tensor: torch.Tensor) -> np.ndarray:
     """Return a copy on the host."""
     return tensor.detach().cpu().numpy().copy()
+
+
+def _shown(tensor: torch.Tensor) -> np.ndarray:
+    """Return a tensor as it is, read-only; a copy where it is not on the host."""
+    found = tensor.detach().cpu().numpy()
+    found.flags.writeable = tensor.device.type != "cpu"
+    return found
 
 
 def tensors_of(engine: Engine) -> dict[str, torch.Tensor]:
