@@ -2,18 +2,19 @@
 
     python tests/benchmarks/settling.py [--network NAME] [--samples N] [--warm N] [--repeats N] [--engine local]
                                         [--products full|bfloat16] [--ways NAME ...] [--paper] [--threads N]
-                                        [--data FOLDER --vectors FILE] [--out settling.json]
+                                        [--data FOLDER --vectors FILE] [--weights CHECKPOINT] [--out settling.json]
 
 Networks: snli_small, imdb_small (as in examples/configs, pooled read-outs), snli, imdb (the paper's, mask off). Without
 --data the batch is random word vectors with the set's lengths. A few updates come first (--warm), so that weights are
-no longer those of the start. Of every way that is listed: CPU seconds of measuring one batch (median over the repeats,
-all ways in turn), products with the first dense matrix in units of one read of the whole batch, sweeps free and nudged,
-and the error of every layer's weight gradient, ||g - g*|| / ||g*||, against g* of float64 phases at rest with the same
-nudge, and the seconds of the update. One thread, float32. Names of ways say the form, the tolerance of the free and
-that of the nudged phases; --ways measures some of them alone. --paper adds, for snli and imdb, how many times as long
-the paper's synchronous steps take with the update, its steps counted from one and four free ones (not all are taken:
-each costs the same), on the local engine with full products. --threads adds how many times as long one thread takes as
-N for measuring and update, by the clock, in turns: to be run where nothing else runs.
+no longer those of the start, or --weights takes those that a training has reached. Of every way that is listed: CPU
+seconds of measuring one batch (median over the repeats, all ways in turn), products with the first dense matrix in
+units of one read of the whole batch, sweeps free and nudged, and the error of every layer's weight gradient,
+||g - g*|| / ||g*||, against g* of float64 phases at rest with the same nudge, and the seconds of the update. One
+thread, float32. Names of ways say the form, the tolerance of the free and that of the nudged phases; --ways measures
+some of them alone. --paper adds, for snli and imdb, how many times as long the paper's synchronous steps take with the
+update, its steps counted from one and four free ones (not all are taken: each costs the same), on the local engine with
+full products. --threads adds how many times as long one thread takes as N for measuring and update, by the clock, in
+turns: to be run where nothing else runs.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from neuroep.engines.settling import Schedule
 from neuroep.gradients import angles
 from neuroep.gradients.estimators import Estimator
 from neuroep.network import builders as networks
+from neuroep.runs import checkpoints
 
 
 class Study(NamedTuple):
@@ -67,7 +69,8 @@ def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
     free, nudged = given.free, given.nudged
     loose = replace(free, tolerance=0.03)
     found = {}
-    for form, firsts, tolerances in (("states", (free,), (0.3, 0.03)), ("differences", (free, loose), (0.3, 0.03))):
+    forms = ("states", (free,), (0.3, 0.03)), ("differences", (free, loose), (0.3, 0.1, 0.03))
+    for form, firsts, tolerances in forms:
         for first in firsts:
             for tolerance in tolerances:
                 how = replace(nudged, form=form, tolerance=tolerance)
@@ -143,6 +146,7 @@ def main() -> None:
     parser.add_argument("--vectors")
     parser.add_argument("--samples", type=int, help="of a batch; default the configuration's")
     parser.add_argument("--warm", type=int, default=5, help="updates before measuring")
+    parser.add_argument("--weights", help="checkpoint of a training of this network, instead of its initial weights")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--products", choices=engines.PRODUCTS, default="full")
     parser.add_argument("--ways", nargs="+", help="names of ways; default all")
@@ -158,7 +162,10 @@ def main() -> None:
     else:
         batches = [speed.random_batch(case, samples)]
     rates = {s.name: case.rates[0] for s in network.projections} | {s.name: case.rates[1] for s in network.dense}
-    start = networks.initial_parameters(network, 0, 1.0, chosen.identity)
+    if given.weights:
+        start = checkpoints.load(given.weights, optimiser=False).parameters
+    else:
+        start = networks.initial_parameters(network, 0, 1.0, chosen.identity)
     engine = engines.build(given.engine, network, start, threads=1, products=given.products)
     for turn in range(given.warm):
         how = Estimator("centred", case.beta, chosen.free, replace(chosen.nudged, form="differences", tolerance=0.1))
