@@ -34,6 +34,7 @@ from typing import NamedTuple
 import numpy as np
 import speed
 
+from hw_models.tally import Tally
 from neuroep import engines
 from neuroep.data.batch import Batch
 from neuroep.engines.settling import Schedule
@@ -69,7 +70,7 @@ def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
     free, nudged = given.free, given.nudged
     loose = replace(free, tolerance=0.03)
     found = {}
-    forms = ("states", (free,), (0.3, 0.03)), ("differences", (free, loose), (0.3, 0.1, 0.03))
+    forms = ("states", (free,), (0.3, 0.03)), ("differences", (free, loose), (0.3, 0.2, 0.03))
     for form, firsts, tolerances in forms:
         for first in firsts:
             for tolerance in tolerances:
@@ -84,7 +85,7 @@ def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
 def reads(engine: engines.engine.Engine, samples: int) -> float:
     """Return the products with the first dense matrix so far, in reads of a whole batch."""
     synapse = engine.network.dense[0]
-    done = engine.performed()[synapse.name]
+    done = engine.performed().get(synapse.name, Tally())
     return sum(done.number(f"multiply-add {way}") for way in ("forward", "transposed")) / (
         samples * np.prod(synapse.shape)
     )
