@@ -329,7 +329,10 @@ class Chip(Part):
         if not self.timing.settles:
             self.idle("where phases take time, with timing.integration, hold or another duration", "readout.hold_time")
         if self.update.scheme == "digital":
-            self.idle(f"with an update.scheme that sends pulses: {PULSING}", "device.pulse", "timing.pulse")
+            self.idle(f"with an update.scheme that sends pulses: {PULSING}", "device.pulse")
+            if self.cost.write_voltage is None or self.cost.write_time is not None:
+                priced = "or, without cost.write_time, with cost.write_voltage"
+                self.idle(f"with an update.scheme that sends pulses ({PULSING}), {priced}", "timing.pulse")
             if self.update.reprogram_every == 1:
                 written = "where weights change in memory, or with update.reprogram_every above 1"
                 self.idle(f"{written}: others are written anew", "device.leak")

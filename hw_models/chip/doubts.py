@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from hw_models.chip import Chip, Pulse
 from hw_models.chip.cost import Cost
 from hw_models.chip.fields import SHARE, USUAL, said_of
+from hw_models.laws.drift import DRIFT
 
 LONG: Mapping[str, float] = {
     "dac": 1e-3, "integration": 1e-3, "adc": 1e-3, "digital": 1e-3, "hold": 1e-2, "pulse": 10.0, "count": 10.0,
@@ -25,6 +28,8 @@ ZERO = 273.15
 TINY = 1e-7
 """Constants of cost below that, in their unit, were meant in SI units: 1e-7 pJ is 25 k T."""
 PREFIXED = ("pJ", "fJ", "nJ", "fF", "uW", "nm", "um^2", "mm^2")
+BESIDE = 0.1
+"""Share of the largest weight by which one of 0 is off, from which a reference that does not drift is told."""
 LEAST = 1e-4
 """Highest conductance below that was meant in siemens [uS]."""
 VOLTS = 10.0
@@ -33,7 +38,8 @@ VOLTS = 10.0
 
 def doubts(chip: Chip) -> list[str]:
     """Return a line for every value that is hardly what was meant: field, value, and why."""
-    found = [*_times(chip), *_physics(chip), *_shares(chip), *_pulses(chip), *_sizes(chip), *_prices(chip)]
+    found = [*_times(chip), *_physics(chip), *_reference(chip), *_shares(chip), *_pulses(chip), *_sizes(chip)]
+    found += _prices(chip)
     return [line for line in found if line.partition(" =")[0] not in (chip.kept or ())]
 
 
@@ -59,6 +65,27 @@ def _physics(chip: Chip) -> Iterator[str]:
     for name in ("hold_noise", "hold_offset"):
         if (size := getattr(chip.readout, name)) > 1:
             yield f"readout.{name} = {size:g} is more than a whole state, from 0 to 1: kT/C of 10 fF at 0.5 V is 1.3e-3"
+
+
+def _reference(chip: Chip) -> Iterator[str]:
+    """A digital reference beside devices that have drifted.
+
+    A device of conductance G holds w = (G - G_0)/(G_max - G_0), G_0 in the middle of the range. Once (1 + t/t0)^-nu = f
+    is left of it and G_0 is subtracted as before, weight 0 reads as -(1 - f) (G_max + G_min)/(G_max - G_min).
+    """
+    device, layout = chip.device, chip.crossbar
+    beside = chip.substrate == "crossbar" and layout.mapping == "offset" and layout.reference == "digital"
+    if not beside or not device.drifts or device.drift_compensation:
+        return
+    middle, age = np.array([(device.g_max + device.g_min) / 2]), device.age * chip.heat.hurry
+    nu = DRIFT.exponent(middle, np.zeros(1), device)
+    left = float(DRIFT.drifted(middle, nu, device, age)[0] / middle[0])
+    off = (1 - left) * (device.g_max + device.g_min) / (device.g_max - device.g_min)
+    if off > BESIDE:
+        told = f"{left:.0%} is left of conductances, and crossbar.reference = 'digital' does not drift with them"
+        cure = "take an earlier age, crossbar.mapping = 'differential', crossbar.reference = 'analog' or"
+        reads = f"a weight of 0 reads as -{off:.2g} of the largest"
+        yield f"device.age = {device.age:g} s: {told}: {reads}; {cure} device.drift_compensation = true"
 
 
 def _shares(chip: Chip) -> Iterator[str]:

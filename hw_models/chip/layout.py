@@ -37,7 +37,7 @@ class Layout(Part):
     """Bits of one slice."""
     weight_range: Positive | None = at("programming", "weight", None)
     """Weight held at g_max. Unset takes weight_headroom times the largest weight of the first programming, and keeps
-    it."""
+    it; where weights change in memory, update.fill says how far they reach, on a chip that is only deployed too."""
     weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
     """Factor of the range above the largest weight: room for weights that grow while learning."""
     weight_clip: Positive | None = at("programming", "rms", None)

@@ -30,6 +30,8 @@ EPOCHS, SIGMAS = 3, 3.0
 
 IDLE = 0.01
 """Devices written in an epoch over those of the first below which a chip is said to learn no more."""
+AGED = 0.1
+"""Accuracy that an evaluation of drifted devices lacks against training, from which it is said."""
 COARSE = 0.2
 """Time step over the smallest time constant above which an Euler step is no continuous time: exp(-0.2) is 0.82."""
 
@@ -130,6 +132,21 @@ def _levels(what: str, phase: str, residual: float, name: str, tolerance: float)
     finer = "more bits do" if phase == "free" else "more bits or a larger estimator.beta do"
     below = f"{name} = {tolerance:g} is below the levels, " if tolerance > 0 else ""
     return [f"{told}: more steps change nothing, {below}{finer}"]
+
+
+def aged(record: Entries, config: Config) -> list[str]:
+    """Say that devices are evaluated long after their last write, where that may be what an evaluation lacks."""
+    chip, learned = config.chip, record["train"].get("accuracy")
+    if chip is None or learned is None or not chip.device.drifts or not chip.device.age:
+        return []
+    lacking = {
+        split: learned - found["accuracy"]
+        for split, found in record["evaluate"].items()
+        if learned - found.get("accuracy", learned) > AGED
+    }
+    when = f"is evaluated chip.device.age = {chip.device.age:g} s after the last write, and learned right after it"
+    cure = "evaluate with --chip.device.age 0 to tell drift from what was not learned"
+    return [f"{split}, {points:.0%} below training, {when}: {cure}" for split, points in lacking.items()]
 
 
 def chance(record: Entries, first: Entries, config: Config, labels: Sequence[int]) -> list[str]:

@@ -126,7 +126,12 @@ def told(record: Entries) -> list[str]:
 
 def lines(entries: Sequence[Entries]) -> list[str]:
     """Return a line for each limit of a record, the worst first."""
-    told = [limit.told() for limit in _listed(entries)]
+    listed = _listed(entries)
+    for number, limit in enumerate(listed):  # several causes of one contrast have its cosines in common: said once
+        fields, apart, seen = limit.where.partition("; ")
+        if apart and any(other.where.endswith(f"; {seen}") for other in listed[:number]):
+            listed[number] = replace(limit, where=fields)
+    told = [limit.told() for limit in listed]
     return [f"{'then' if n else 'limits learning most'}: {line}" for n, line in enumerate(told)]
 
 

@@ -332,7 +332,8 @@ def _remarks(parts: Session, record: Page, before: Sequence[Entries]) -> list[st
     counts = np.bincount(labels, minlength=parts.network.classes).tolist()
     record["remarks"] = advice.settling(record["health"], free, nudged, parts.engine.redraws)
     first = before[0] if before else record
-    return record["remarks"] + advice.chance(record, first, config, counts) + advice.left_alone(record, first, config)
+    found = record["remarks"] + advice.chance(record, first, config, counts)
+    return found + advice.left_alone(record, first, config) + advice.aged(record, config)
 
 
 def _limits(parts: Session, record: Page, before: Sequence[Entries]) -> Page:

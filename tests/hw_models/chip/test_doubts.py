@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from hw_models import presets
+from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
 from hw_models.chip.doubts import PREFIXED, doubts
 from hw_models.chip.pages import page
@@ -43,6 +45,30 @@ def test_presets_raise_no_doubt(name):
 def test_one_line_names_field_value_and_unit(tables, start):
     lines = doubts(Chip.parse(tables))
     assert len(lines) == 1 and lines[0].startswith(start) and "\n" not in lines[0]
+
+
+DRIFTS = {"g_min": 6.0, "g_max": 34.5, "drift_mean": (0.0, 0.0418, 0.0418, 0.0418), "drift_start": 1.0, "age": 1e5}
+
+
+def test_a_reference_that_does_not_drift_with_the_devices():
+    """What the line says of weight 0 is what a crossbar reads there."""
+    chip = Chip.parse({"device": DRIFTS, "crossbar": {"mapping": "offset", "weight_range": 1.0}})
+    bar = Crossbar(chip, (1, 2), 0, "a")
+    bar.program(np.float32([[0.0, 1.0]]))
+    read = float(bar.forward(np.float32([[1.0, 0.0]]))[0, 0])
+    (line,) = doubts(chip)
+    assert read == pytest.approx(-(1 - 100001**-0.0418) * 40.5 / 28.5, abs=1e-3) and f"reads as {read:.2g} of" in line
+    assert line.startswith("device.age = 100000 s: 62% is left of conductances, and crossbar.reference = 'digital' ")
+
+
+@pytest.mark.parametrize("changed", [
+    {"device": DRIFTS | {"age": 2.0}},
+    {"device": DRIFTS | {"drift_compensation": True}},
+    {"crossbar": {"mapping": "offset", "reference": "analog"}},
+    {"crossbar": {"mapping": "differential"}},
+])  # fmt: skip
+def test_a_reference_that_drifts_or_has_no_time_to_raises_none(changed):
+    assert doubts(Chip.parse({"device": DRIFTS, "crossbar": {"mapping": "offset"}} | changed)) == []
 
 
 @pytest.mark.parametrize("tables", [

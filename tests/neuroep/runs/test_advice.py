@@ -154,6 +154,26 @@ FIRST = record(1, loss=0.30)
 LABELS = (500, 500)
 
 
+class TestAged:
+    def lines(self, device, **accuracies):
+        reached = {name: {"accuracy": each} for name, each in accuracies.items()}
+        chip = config.parse({"chip": {"device": device}}, "test")
+        return advice.aged({"train": {"accuracy": 0.8}, "evaluate": reached}, chip)
+
+    def test_an_evaluation_of_drifted_devices_that_lacks_points(self):
+        drifts = {"drift_mean": [0.0, 0.05, 0.05, 0.05], "age": 1e5}
+        (line,) = self.lines(drifts, test=0.5, validation=0.75)
+        assert line.startswith("test, 30% below training, is evaluated chip.device.age = 100000 s after the last write")
+        assert line.endswith("evaluate with --chip.device.age 0 to tell drift from what was not learned")
+        assert self.lines({"read_noise": 0.1}, test=0.5) == [] and self.lines(drifts, test=0.71) == []
+
+    def test_without_a_chip_or_an_accuracy_nothing_is_said(self):
+        record = {"train": {}, "evaluate": {"test": {"accuracy": 0.1}}}
+        drifts = config.parse({"chip": {"device": {"drift_mean": [0.0, 0.05, 0.05, 0.05], "age": 1e5}}}, "test")
+        assert advice.aged(record, drifts) == []
+        assert advice.aged({"train": {"accuracy": 0.9}, "evaluate": {"test": {"accuracy": 0.1}}}, settings()) == []
+
+
 class TestChance:
     def test_a_run_that_learns_is_left_alone(self):
         assert advice.chance(record(accuracy=0.6), FIRST, settings(), LABELS) == []

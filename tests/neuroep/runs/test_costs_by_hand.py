@@ -165,6 +165,29 @@ def test_updates_by_pulses_pay_for_selected_lines(scheme):
     assert found.by_formula()["pulses"] == near(want)
 
 
+@pytest.mark.parametrize(("own", "width"), [(None, 3e-6), (5e-6, 5e-6)])
+def test_devices_that_are_written_anew_see_pulses_of_that_width(own, width):
+    """Of digital weights, each by two pulses of V^2 G t, rows in turn; unset, ``write_time`` is ``timing.pulse``."""
+    kept = {name: value for name, value in PRICED.items() if name not in ("cost.write_energy", "timing.row")}
+    volts = {"cost.write_voltage": 2.0, "cost.write_iterations": 2.0}
+    times = {"timing.pulse": 3e-6} if own is None else {"cost.write_time": own}
+    session = opened(kept | volts | times)
+    engine, before = session.engine, session.engine.performed()
+    with engine.metering():
+        measured = session.estimator.measure(engine, costs._batch(session), 0)
+        engine.update(measured.contrasts, session.rates(session.epoch))
+    counted, mean = bills.between(engine.performed(), before), engine.mean_conductances()
+    want = sum(counted.number("write", part=name) * 2 * 4 * g * 1e-6 * width for name, g in mean.items())
+    chip = session.config.chip
+    found = price(counted, chip, conductance=mean)
+    still = chip.model_copy(update={"cost": chip.cost.model_copy(update={"write_voltage": 0.0})})
+    reads = price(counted, still, conductance=mean).by_formula().get("writes", 0.0)
+    assert want > 0 and found.by_formula()["writes"] - reads == near(want)
+    tile = chip.crossbar.rows  # tiles are written side by side, row by row
+    rows = [tile * n / (2 * np.prod(done.shape)) for done, n in counted.rows() if done.operation == "write"]
+    assert latency.update(counted, Constants(chip)) == near(max(rows) * 2 * width)
+
+
 def test_counted_coincidences_are_paid():
     """Every count at its price, pulses at theirs, and the area of a counter for every weight."""
     prices = {"cost.count_energy": 0.5, "cost.pulse_energy": 2.0, "cost.counter_area": 100.0, "timing.pulse": 1e-6}

@@ -307,6 +307,17 @@ def test_a_limit_is_told_in_one_line():
     assert limits.lines([page, page]) == [f"limits learning most: {limit.told()}", f"then: {limit.told()}"]
 
 
+def test_what_the_probe_saw_is_said_once():
+    """All causes of one contrast have its cosines in common; what each one is stays."""
+    same = {"x": "adc.bits; cosine a 0.5", "y": "device.mismatch; cosine a 0.5"}
+    places = {**same, "z": "dac.bits; below a 3%", "w": "a 9%"}
+    told = limits.lines([limits.Limit(name, 0.3, where).as_dict() for name, where in places.items()])
+    assert [line.partition("(")[2].partition(")")[0] for line in told] == [
+        "adc.bits; cosine a 0.5", "device.mismatch", "dac.bits; below a 3%", "a 9%",
+    ]  # fmt: skip
+
+
+
 def test_outputs_that_are_stuck_are_a_limit_from_half_of_their_error_on():
     def found(stuck):
         return next(limits._of_outputs(PLAIN, contrast_error.Probed({}, stuck, {})))
