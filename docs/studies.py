@@ -251,6 +251,8 @@ def by_hand(study: Study) -> Entry:
         elif line.startswith("committer-time "):
             days[who] = datetime.datetime.fromtimestamp(int(line.split()[1]), datetime.UTC).date().isoformat()
         elif line.startswith("\t") and number in inside:
+            if not who.strip("0"):
+                raise NeuroepError(f"study '{study.name}': line {number} of docs/{study.page} is not committed yet")
             dates.append((days[who], who[:10]))
     for picture in re.findall(r"!\[[^\]]*\]\(([^)]+\.png)\)", "\n".join(line for _, line in own)):
         told = git("log", "-1", "--format=%cd %H", "--date=short-local", "--", str(page.parent / picture)).split()
@@ -306,8 +308,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(line)
         return 0
     if given.by_hand:
-        for name in given.names or studies:
-            if "from" not in ledger().get(name, {}) and (entry := by_hand(studies[name])):
+        try:
+            unmade = [name for name in given.names or studies if "from" not in ledger().get(name, {})]
+            found = {name: by_hand(studies[name]) for name in unmade}
+        except NeuroepError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        for name, entry in found.items():
+            if entry:
                 note(name, entry)
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -16,9 +16,13 @@ LONGEST_PATH = 255
 """Letters shown of what may be a path, whose end tells as much as its start."""
 LONGEST_LINE = 1500
 """Letters of an error line: lists of what is allowed are long."""
+LONGEST_WHOLE = 22
+"""Letters of a name that a line of a narrow page has room for."""
 _JOINERS = "\u200c\u200d"
 _POINTER = re.compile(r" \(:mod:`[^`]*`\)|[;,] see :mod:`[^`]*`")
 _MARKED = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``")
+_WORD = re.compile(r"\S+")
+_JOINT = re.compile(r"(?<=[_/=])(?=[^\W_])|(?<=[.,])(?=[^\W\d_])")
 _BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _VALUE = re.compile(
     r"""(?<![\w'])'(?:[^'\\]|\\.)*'     # a quoted text; the apostrophe of a word does not open one
@@ -53,6 +57,13 @@ def _escaped(letter: str) -> str:
 def lined(lines: Iterable[str]) -> str:
     """Return lines joined to a table; a line end within one of them, as part of a name, makes no line of its own."""
     return "\n".join(map(plain, lines))
+
+
+def name_parts(text: str, longest: int = LONGEST_WHOLE) -> list[str]:
+    """Return text cut where a line may end within a longer name: behind ``_``, ``/``, ``=``, and ``.`` or ``,``."""
+    words = (word for word in _WORD.finditer(text) if len(word[0]) > longest)
+    cuts = [word.start() + joint.start() for word in words for joint in _JOINT.finditer(word[0])]
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
 def unmarked(text: object) -> str:

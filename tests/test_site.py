@@ -17,7 +17,7 @@ from hw_models.chip.rules import RULES
 from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import cli
 from neuroep.runs import overrides, sections
-from site_pages import chips, drawn, effects, entries, markdown, pictures, running, site
+from site_pages import chips, drawn, effects, entries, legible, markdown, pictures, running, site
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -282,3 +282,41 @@ def test_a_field_says_unit_default_moment_and_choices() -> None:
     term, (facts, meaning) = entries.field("device.read_noise_law")
     assert term == "`device.read_noise_law`" and "one of `additive`, `proportional`" in facts and "sigma" in meaning
     assert entries.field("device.g_max")[1][0] == "*default `25` [uS]; acts at every programming*"
+
+
+NAMED = "chip.device.programming_noise"
+ROW = f'<p>A word: 95.5 % of <code><span class="pre">{NAMED}</span></code>, 3 +- 1.0</p>'
+
+
+def test_lines_of_the_site_end_where_no_word_does() -> None:
+    shown = legible.page(f"<title>{NAMED}</title>{ROW}")
+    assert "chip.<wbr>device.<wbr>programming_<wbr>noise" in shown and f"<title>{NAMED}</title>" in shown
+    assert "95.5\u00a0%" in shown and "3 +-\u00a01.0" in shown
+    assert re.sub("<wbr>", "", shown).replace("\u00a0", " ") == f"<title>{NAMED}</title>{ROW}"
+
+
+def test_options_of_commands_stay_whole() -> None:
+    shown = legible.page('<pre><span class="go">neuroep train a_long_name.toml --data.path X -k y</span></pre>')
+    assert '<span class="keep">--data.path</span> X <span class="keep">-k</span>' in shown and "<wbr>" not in shown
+
+
+def test_boxes_of_the_site_are_reached_by_keys() -> None:
+    for box in ("<pre>x</pre>", '<div class="math"><math></math></div>', '<div class="table-wrapper docutils"></div>'):
+        assert 'tabindex="0"' in legible.page(box), box
+
+
+def test_parts_of_the_theme_and_heads_of_tables_say_what_they_are() -> None:
+    shown = legible.page('<aside class="sidebar-drawer"></aside><aside class="toc-drawer"></aside>')
+    labels = re.findall(r'aria-label="([^"]+)"', shown)
+    assert len(labels) == len(set(labels)) == 2
+    assert 'aria-level="2"' in legible.page('<p class="caption" role="heading">Start</p>')
+    assert '<th scope="col" class="head"><p>unit</p></th>' in legible.page('<th class="head"><p>unit</p></th>')
+    assert legible.page('<th class="head"><p></p></th>') == '<td class="head"></td>'
+    assert legible.page('<div id="search-results"></div>').startswith("<h1>")
+
+
+def test_a_picture_leads_to_itself() -> None:
+    picture = '<img alt="a b c" src="../_images/drift.png" />'
+    shown = legible.page(f"<p>{picture}</p>")
+    assert shown == f'<p><a class="enlarge" href="../_images/drift.png">{picture}</a></p>'
+    assert legible.page(shown) == shown and "enlarge" not in legible.page('<img src="_static/logo.png">')

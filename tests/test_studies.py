@@ -21,6 +21,7 @@ from study_list import ROOT, Study
 from analysis.sweep import points
 from hw_models.chip import files
 from neuroep import cli
+from neuroep.errors import NeuroepError
 from neuroep.runs import config, overrides
 from site_pages import made
 
@@ -279,5 +280,13 @@ def test_figures_made_by_hand_are_dated_by_the_last_change_of_their_rows(
     assert studies.by_hand(two()["a"]) == {
         "by": "hand", "made": "1970-01-03", "since": "1970-01-02", "commit": "c" * 10
     }  # fmt: skip
+    told = [line.replace("c" * 40, "0" * 40) for line in told]
+    with pytest.raises(NeuroepError, match=r"study 'a': line 2 of docs/page.md is not committed yet"):
+        studies.by_hand(two()["a"])
     assert studies.when({"by": "hand", "made": "2026-01-02"}) == "2026-01-02, by hand"
     assert json.loads(studies.LEDGER.read_text()) if studies.LEDGER.exists() else True
+
+
+def test_every_entry_of_the_ledger_names_a_commit() -> None:
+    commits = [entry["commit"] for entry in studies.ledger().values()]
+    assert all(re.fullmatch("[0-9a-f]{10}", commit) and commit.strip("0") for commit in commits)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from hw_models.arrays.pulses import PulsedDevices
 from hw_models.errors import ChipError
 from hw_models.kernels import random as randomness
-from hw_models.measured import chip_files, summary
+from hw_models.measured import chip_files, held_out, summary
 from hw_models.measured.chip_files import MeasuredChip
 from hw_models.measured.curves import ANEW
 from hw_models.measured.law_fits import LawFit
@@ -27,6 +27,8 @@ DRAWN = 1500
 """Most readings of a curve that are drawn."""
 SHOWN = 3
 """Devices drawn one by one."""
+MANY = 200
+"""Devices of the chip that are given the pulses."""
 BINS = 10
 """Of states."""
 FINE = 60
@@ -35,17 +37,20 @@ FINE = 60
 
 @dataclass(frozen=True)
 class Replay:
-    """Measured curves, and those of as many devices of the fit, given the same pulses."""
+    """Measured curves, what the fit says of these devices, and devices that the chip would draw."""
 
     fit: ResponseFit
     measured: np.ndarray
     """(devices, readings) [uS] of those that pulses move."""
+    said: np.ndarray
+    """(devices, readings) [uS], of the same devices without noise: each by its own numbers, from the first reading of
+    each cycle on."""
     replayed: np.ndarray
-    """(devices, readings) [uS]."""
+    """(many, readings) [uS], of other devices: the chip draws them by its spreads, and gives them its noise."""
 
 
-def replay(fit: ResponseFit, seed: int = 0, readings: int = DRAWN) -> Replay:
-    """Give devices of the fitted response the pulses that the measured ones had, from the same first readings.
+def replay(fit: ResponseFit, seed: int = 0, readings: int = DRAWN, many: int = MANY) -> Replay:
+    """Give devices of the chip the pulses that the measured ones had, from the same first readings, in turn.
 
     Parameters
     ----------
@@ -55,14 +60,18 @@ def replay(fit: ResponseFit, seed: int = 0, readings: int = DRAWN) -> Replay:
         Of the devices, of cycles and of readings.
     readings : int
         Most readings of a curve.
+    many : int
+        Devices that are drawn, at least as many as were measured.
     """
     curves, data = fit.curves.part(fit.moving), fit.fitted.data
-    measured, pulses = curves.conductance[:, :readings], curves.pulses[:, :readings]
+    measured = curves.conductance[:, :readings]
+    each = np.arange(max(many, len(measured))) % len(measured)
+    pulses = curves.pulses[each, :readings]
     scale = (fit.g_max - fit.g_min) / (data.edges[1] - data.edges[0])
-    given = (measured - fit.g_min) / scale + data.edges[0]
-    pulse, many = fit.pulse.model_copy(update={"corrupt": 0.0, "write_noise": 0.0}), len(measured)
-    devices = PulsedDevices(pulse, (1, many), seed, "replay")
-    weights = np.zeros((1, many), dtype=np.float32)
+    given = ((measured - fit.g_min) / scale + data.edges[0])[each]
+    pulse = fit.pulse.model_copy(update={"corrupt": 0.0, "write_noise": 0.0})
+    devices = PulsedDevices(pulse, (1, len(each)), seed, "replay")
+    weights = np.zeros((1, len(each)), dtype=np.float32)
     course = []
     for k in range(measured.shape[1]):
         anew = (pulses[:, k] == ANEW) & np.isfinite(given[:, k])
@@ -75,27 +84,29 @@ def replay(fit: ResponseFit, seed: int = 0, readings: int = DRAWN) -> Replay:
     state = np.stack(course, axis=1).astype(np.float64)
     normals = randomness.normals(randomness.key(seed, "replay", "reading"), 0, 0, state.shape)
     read = fit.g_min + scale * (state - data.edges[0]) + fit.estimates["reading"].value * normals
-    return Replay(fit, measured, np.where(np.isfinite(measured), read, np.nan))
+    said = fit.g_min + scale * (held_out.mean_courses(fit.fitted, readings) - data.edges[0])
+    seen = np.isfinite(measured)
+    return Replay(fit, measured, np.where(seen, said, np.nan), np.where(seen[each], read, np.nan))
 
 
 def plot_replay(result: Replay, ax: Axes | None = None) -> Axes:
-    """Draw the mean and 90 % of the measured devices, and of those of the fit; single ones of both, thin."""
+    """Draw the mean of the measured devices, and what the fit says of them; 90 % of them, and of devices of the chip."""
     ax = style.axes(ax)
-    x = np.arange(result.measured.shape[1])
-    for name, rows, colour, order in (
-        ("measured", result.measured, style.BLUE, 2), ("fit", result.replayed, style.VERMILION, 3),
-    ):  # fmt: skip
-        if len(rows) > SHOWN:
-            low, high = np.nanpercentile(rows, [5, 95], axis=0)
-            ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
-        for row in rows[:SHOWN]:
+    x, many = np.arange(result.measured.shape[1]), len(result.measured)
+    bands = [(result.replayed, style.VERMILION, f"90 % of {len(result.replayed)} devices that the chip draws")]
+    if many > SHOWN:
+        bands.insert(0, (result.measured, style.BLUE, "90 % of them"))
+    lines = ((result.measured, style.BLUE, "-", "measured"), (result.said, style.VERMILION, "--", f"fit of the same device{'s' * (many > 1)}"))
+    for order, (rows, colour, line, name) in enumerate(lines, 2):
+        for row in rows[:SHOWN] if many > 1 else ():
             ax.plot(x, row, color=colour, linewidth=0.5, alpha=0.45, zorder=order)
-        ax.plot(x, np.nanmean(rows, axis=0), color=colour, linewidth=1.8, zorder=order + 2, label=name,
-                linestyle="-" if name == "measured" else "--")  # fmt: skip
-    many = len(result.measured)
-    title = f"curves: mean and 90 % of {many} devices" if many > SHOWN else "curves"
-    style.dress(ax, x="readings", y="conductance [uS]", title=title)
-    style.legend(ax, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2)
+        ax.plot(x, np.nanmean(rows, axis=0), color=colour, linewidth=1.8, zorder=order + 2, label=name, linestyle=line)
+    for rows, colour, name in bands:
+        low, high = np.nanpercentile(rows, [5, 95], axis=0)
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1, label=name)
+    title = f"curves of {many} devices, mean" if many > 1 else "curves of one device"
+    style.dress(ax, x="readings (the fit begins anew with each cycle)", y="conductance [uS]", title=title)
+    style.legend(ax, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, borderaxespad=0.2)
     return ax
 
 

@@ -18,6 +18,8 @@ POPULATION = 200
 """Devices of the band of a pulse response."""
 MARKS = 120
 """Points of one branch of a pulse response."""
+HEAD, BELOW = 0.12, (0.0, -0.2)
+"""Room above curves for the names of their halves, a share of the axis, and where the legend begins, below the axes."""
 COVERED = 0.95
 """Share of its range through which the mean device is pulsed."""
 LONGEST = 200_000
@@ -123,10 +125,12 @@ def plot_pulse_response(result: PulseResponse, ax: Axes | None = None, *, device
             ax.plot(x, result.devices[:, device], color=style.BLUE, linewidth=0.9, alpha=0.8, label=name)
     ax.plot(x, result.mean, color=style.BLACK, linewidth=2.0, label="nominal device, without spread and noise")
     ax.axvline(turn, color=style.GREY, linestyle=":", linewidth=1.2)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + HEAD * (high - low))
     for place, name, side in ((0.02, "potentiation", "left"), (0.98, "depression", "right")):
         ax.text(place, 0.97, name, transform=ax.transAxes, ha=side, va="top", color=style.GREY, fontsize=style.TEXT)
     style.dress(ax, x="number of pulses", y="weight [share of the weight range]", title=style.drawable(result.name))
-    style.legend(ax, loc="lower center")
+    style.legend(ax, loc="upper left", bbox_to_anchor=BELOW, borderaxespad=0.0)
     return ax
 
 

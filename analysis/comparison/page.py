@@ -17,7 +17,7 @@ from analysis.comparison.bench import Contestant
 from analysis.comparison.pictures import WIDE
 from analysis.comparison.results import Comparison
 from hw_models.reading import Page
-from neuroep.runs import config as configuration, directory as runs, limits
+from neuroep.runs import config as configuration, directory as runs
 
 MOST_DRAWN = 8
 """Most contestants in the picture of counters."""
@@ -30,6 +30,13 @@ COLUMNS = (
     ("no train time", "The weights were taken over. In mode deploy, only the chip of the run keeps its devices."),
 )
 """What the table of contestants holds."""
+LIMITS = ("name", "limit", "cost", "where, and how much", "what would help")
+OF_LIMITS = (
+    ("cost", "Share of the wanted update that does not get through. The limit that costs most stands first."),
+    ("where, and how much", "The fields that cause it, and its number in each array."),
+    ("what would help", "A setting, its value now and the one that would help, and why."),
+)
+"""What the table of limits holds."""
 BY_PART = "bars of energy, by part of the chip"
 Counted = Mapping[str, Mapping[str, float]]
 """By contestant and counter."""
@@ -57,12 +64,24 @@ def summary(result: Comparison) -> str:
     rows = [_row(found) for found in result.contestants]
     if result.baseline is not None:
         rows.append((result.baseline.name, numbers.share(result.baseline.accuracy), *[numbers.NONE] * (len(heads) - 2)))
-    told = [f"{found.name}: {line}" for found in result.contestants for line in limits.lines(found.limits)]
     columns = [*COLUMNS]
     if result.baseline is not None:
         columns.append((result.baseline.name, f"{result.baseline.about[:1].upper()}{result.baseline.about[1:]}."))
     shown = html.table(heads, rows), html.terms(columns)
-    return html.section("In short", *shown, html.points(told, "warn"))
+    return html.section("In short", *shown, _limits(result))
+
+
+def _limits(result: Comparison) -> str:
+    """Return a table of what limits learning on each chip; nothing where nothing does."""
+    rows = [
+        (found.name, limit["name"], numbers.share(limit["cost"], 0), limit["where"], limit["cure"] or numbers.NONE)
+        for found in result.contestants
+        for limit in found.limits
+    ]
+    if not rows:
+        return ""
+    shown = html.subtitle("What limits learning"), html.table(LIMITS, rows, words=(0, 1, 3, 4)), html.terms(OF_LIMITS)
+    return "\n".join(shown)
 
 
 def _row(found: Contestant) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from hw_models.cost.formulas import PARTS
 from hw_models.reading import Entries
 from neuroep.runs.bills import quantity
 
+LONGEST = 48
+"""Letters of a name beside its bar."""
 Bills = Mapping[str, Entries]
 """Bills by what they are of, each a page as :meth:`hw_models.cost.bill.Bill.as_dict` gives it."""
 
@@ -49,7 +51,7 @@ def plot_bills(result: Bills, ax: Axes | None = None, *, title: str = "") -> Axe
         ax.barh(0, 0, left=low, color=style.colour(PARTS.index(part)), label=part)
     ax.set_xscale("log")
     ax.set_xlim(low, max(energies, default=1.0) * (max(energies, default=1.0) / low) ** 0.35)
-    ax.set_yticks(range(len(drawn)), [style.drawable(name, 32) for name in drawn])
+    ax.set_yticks(range(len(drawn)), [style.drawable(name, LONGEST) for name in drawn])
     ax.invert_yaxis()
     ax.grid(False, axis="y")
     style.dress(ax, x="energy [J], parts as shares of a bar", y="bill", title=title or "energy by part")

@@ -25,6 +25,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import Bbox, BboxBase, blended_transform_factory
 
+from hw_models.text import name_parts
+
 NARROW = 3.75
 """Width of a picture on a narrow screen [inch], 360 pixels of a page."""
 ROOM, TRIES = 0.12, 6
@@ -37,6 +39,8 @@ LEAST_WIDE = 0.25
 """Share of a figure's width that its panel has at least."""
 LINE = 44
 """Letters of a line of a legend on a narrow picture."""
+PLACED = 3
+"""Times that a legend below is put to its place."""
 GAP = 14.0
 """Between the name of an axis and a legend below it [pixel]."""
 
@@ -166,9 +170,27 @@ def _wrap_names(axis: Axis) -> int:
     names = [label.get_text() for label in axis.get_ticklabels()]
     if not _named(axis) or all(len(name) <= WORD for name in names):
         return 0
-    wrapped = [textwrap.fill(name, WORD) for name in names]
+    wrapped = [filled(name, WORD) for name in names]
     axis.set_ticks(axis.get_ticklocs(), wrapped)
     return len(names) * max(name.count("\n") for name in wrapped)
+
+
+def filled(text: str, width: int) -> str:
+    """Return text in lines of a width; a name that is longer ends a line behind one of its parts, if it has any."""
+    pieces = [piece for word in text.split() for piece in (*_within_width(word, width), " ")][:-1]
+    lines = [""]
+    for piece in pieces:
+        if lines[-1].strip() and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] = (lines[-1] + piece).lstrip()
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _within_width(word: str, width: int) -> list[str]:
+    """Return a word, in pieces if it is longer than a line."""
+    if len(word) <= width:
+        return [word]
+    return [line for part in name_parts(word, width) for line in textwrap.wrap(part, width)]
 
 
 def _below(sheet: Figure, ax: Axes, legend: Legend) -> None:
@@ -178,14 +200,19 @@ def _below(sheet: Figure, ax: Axes, legend: Legend) -> None:
     if not _beside(ax, legend) and legend.get_window_extent(renderer).width < 0.5 * sheet.bbox.width:
         return
     for text in legend.get_texts():
-        text.set_text(textwrap.fill(text.get_text(), LINE))
+        text.set_text(filled(text.get_text(), LINE))
     tall = legend.get_window_extent(renderer).height
     sheet.set_size_inches(width, height + (tall + GAP) / sheet.dpi)
-    texts = [text.get_window_extent(renderer).height for text in (ax.xaxis.label, *_shown(ax.get_xticklabels())[:1])]
-    inside = 0.8 * height * sheet.dpi
     legend.set_loc("upper left")
     across = blended_transform_factory(sheet.transFigure, ax.transAxes)
-    legend.set_bbox_to_anchor((0.0, -(sum(texts) + GAP) / inside), across)
+    legend.set_bbox_to_anchor((0.0, 0.0), across)
+    for _ in range(PLACED):
+        # A legend below takes height from the axes, in shares of which its place is told.
+        sheet.draw_without_rendering()
+        named = [*_ticks(ax.xaxis), *_shown([ax.xaxis.label])]
+        inside = ax.get_window_extent(renderer)
+        lowest = min((text.get_window_extent(renderer).y0 for text in named), default=inside.y0)
+        legend.set_bbox_to_anchor((0.0, (lowest - GAP / 2 - inside.y0) / inside.height), across)
 
 
 def _wrap_texts(sheet: Figure, ax: Axes) -> None:
@@ -200,7 +227,7 @@ def _wrap_texts(sheet: Figure, ax: Axes) -> None:
         words = " ".join(text.get_text().split())
         if long > room and "$" not in words:
             longest = max(map(len, text.get_text().split("\n")))
-            text.set_text(textwrap.fill(words, max(LEAST, int(longest * room / long))))
+            text.set_text(filled(words, max(LEAST, int(longest * room / long))))
 
 
 def _titles(ax: Axes) -> list[Text]:

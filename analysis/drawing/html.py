@@ -16,12 +16,14 @@ from analysis.drawing import fitting, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hw_models.text import plain
+from hw_models.text import name_parts, plain
 
 DPI = 140
 """Of pictures; a page shows an inch as 96 pixels, so they stay sharp when enlarged."""
 WIDE = 600
 """Pixels of the page above which a picture scrolls on a narrow screen, where it would be too small to be read."""
+LONG, TEXTS = 40, ' class="t"'
+"""Letters of a cell from which its column holds texts, and the class of such a column."""
 NARROW = "(max-width: 640px)"
 """Screens on which a picture has a version of its own."""
 Rendered = tuple[bytes, tuple[int, int]]
@@ -50,6 +52,7 @@ th, td { text-align: left; vertical-align: top; padding: .28rem .8rem .28rem 0; 
 th { font-weight: 600; vertical-align: bottom; border-bottom: 2px solid #b9c2cb; }
 tbody th { font-weight: 600; border-bottom: 1px solid #e6eaee; vertical-align: top; white-space: nowrap; }
 td.n, th.n { text-align: right; white-space: nowrap; padding-left: .6rem; }
+td.t { min-width: 15rem; }
 tr.best td { background: #eaf4fb; }
 .row { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; align-items: flex-start; }
 figure { margin: .8rem 0; max-width: 100%; }
@@ -70,8 +73,9 @@ summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
 @media NARROW {
   body { margin-top: 1rem; padding: 0 .8rem; }
   h1 { font-size: 1.4rem; }
+  dl div { grid-template-columns: 1fr; padding-bottom: .4rem; }
   .wide { overflow-x: auto; }
-  .wide img { max-width: 37rem; }
+  .wide img { max-width: 60rem; }
 }
 @media print { body { max-width: none; margin: 0; } details > * { display: block; } }
 """.replace("NARROW", NARROW)
@@ -80,6 +84,11 @@ summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
 def escape(value: object) -> str:
     """Return text that is nothing but text within a tag or an attribute."""
     return html.escape(plain(value, keep="\n\t"), quote=True)
+
+
+def told(value: object) -> str:
+    """Return text for a tag, in which lines may end behind the parts of long names and nowhere else in them."""
+    return "<wbr>".join(map(escape, name_parts(str(value))))
 
 
 def document(title: str, lead: str, sections: Sequence[str]) -> str:
@@ -98,7 +107,7 @@ def document(title: str, lead: str, sections: Sequence[str]) -> str:
         f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n"
     )
     body = "\n".join(part for part in sections if part)
-    heading = f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>'
+    heading = f'<h1>{told(title)}</h1>\n<p class="lead">{told(lead)}</p>'
     text = f"{head}<body>\n<main>\n{heading}\n{body}\n</main>\n</body>\n</html>\n"
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -106,18 +115,18 @@ def document(title: str, lead: str, sections: Sequence[str]) -> str:
 def section(title: str, *parts: str) -> str:
     """Return parts under a heading; nothing if there are none."""
     kept = [part for part in parts if part]
-    return "\n".join([f"<section>\n<h2>{escape(title)}</h2>", *kept, "</section>"]) if kept else ""
+    return "\n".join([f"<section>\n<h2>{told(title)}</h2>", *kept, "</section>"]) if kept else ""
 
 
 def subtitle(text: str) -> str:
     """Return a heading within a section."""
-    return f"<h3>{escape(text)}</h3>"
+    return f"<h3>{told(text)}</h3>"
 
 
 def paragraph(text: str, kind: str = "") -> str:
     """Return a paragraph; ``kind`` is "", "note" or "warn"."""
     named = f' class="{kind}"' if kind else ""
-    return f"<p{named}>{escape(text)}</p>"
+    return f"<p{named}>{told(text)}</p>"
 
 
 def link(url: str) -> str:
@@ -128,13 +137,15 @@ def link(url: str) -> str:
         safe = urlsplit(target).scheme in ("http", "https")
     except ValueError:
         safe = False
-    return f'<a href="{escape(target)}" rel="noreferrer">{escape(text)}</a>' if safe else escape(text)
+    return f'<a href="{escape(target)}" rel="noreferrer">{told(text)}</a>' if safe else escape(text)
 
 
 def pairs(rows: Sequence[tuple[str, object]]) -> str:
     """Return a table of names and values; values that are empty are left out."""
     lines = [
-        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows if value not in ("", None)
+        f'<tr><th scope="row">{told(name)}</th><td>{told(value)}</td></tr>'
+        for name, value in rows
+        if value not in ("", None)
     ]
     return _table("", lines) if lines else ""
 
@@ -155,13 +166,24 @@ def table(
     best : int
         Row that is marked, none below 0.
     """
-    look = ["" if number in words else ' class="n"' for number in range(len(heads))]
-    top = "".join(f"<th{kind}>{escape(head)}</th>" for kind, head in zip(look, heads, strict=True))
+    look = [_look([row[number] for row in rows], number in words) for number in range(len(heads))]
+    top = "".join(f'<th scope="col"{kind}>{escape(head)}</th>' for kind, head in zip(look, heads, strict=True))
     lines = []
     for number, row in enumerate(rows):
-        cells = "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(look, row, strict=True))
+        cells = "".join(f"<td{kind}>{_cell(cell, kind)}</td>" for kind, cell in zip(look, row, strict=True))
         lines.append(_row(cells, number == best))
     return _table(f"<thead><tr>{top}</tr></thead>\n", lines)
+
+
+def _look(cells: Sequence[object], words: bool) -> str:
+    """Return the class of a column: numbers, texts, which need room, or names, which stay whole."""
+    if not words:
+        return ' class="n"'
+    return TEXTS if any(len(str(cell)) > LONG for cell in cells) else ""
+
+
+def _cell(cell: object, look: str) -> str:
+    return told(cell) if look == TEXTS else escape(cell)
 
 
 def _row(cells: str, best: bool) -> str:
@@ -175,14 +197,14 @@ def _table(head: str, lines: Sequence[str]) -> str:
 
 def terms(rows: Sequence[tuple[str, str]]) -> str:
     """Return what words of a table or a picture mean, each with a sentence."""
-    lines = [f"<div><dt>{escape(name)}</dt><dd>{escape(meaning)}</dd></div>" for name, meaning in rows]
+    lines = [f"<div><dt>{told(name)}</dt><dd>{told(meaning)}</dd></div>" for name, meaning in rows]
     return "\n".join(["<dl>", *lines, "</dl>"]) if lines else ""
 
 
 def points(lines: Sequence[str], kind: str = "") -> str:
     """Return a list of sentences; ``kind`` as of :func:`paragraph`."""
     named = f' class="{kind}"' if kind else ""
-    return "\n".join([f"<ul{named}>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"]) if lines else ""
+    return "\n".join([f"<ul{named}>", *(f"<li>{told(line)}</li>" for line in lines), "</ul>"]) if lines else ""
 
 
 def code(text: str) -> str:
@@ -193,7 +215,7 @@ def code(text: str) -> str:
 
 def details(summary: str, *parts: str, opened: bool = False) -> str:
     """Return parts that a click shows."""
-    return "\n".join([f"<details{' open' * opened}><summary>{escape(summary)}</summary>", *parts, "</details>"])
+    return "\n".join([f"<details{' open' * opened}><summary>{told(summary)}</summary>", *parts, "</details>"])
 
 
 def picture(drawn: Axes | Figure, caption: str, alt: str = "") -> str:
@@ -248,7 +270,7 @@ def image(
         source = f'<source media="{NARROW}" srcset="{_data(narrow[0])}"{_shape(narrow[1])}>'
         shown = f"<picture>{source}{shown}</picture>"
     wide = ' class="wide" tabindex="0"' if narrow is None and size is not None and size[0] > WIDE else ""
-    return f"<figure{wide}>{shown}\n<figcaption>{escape(caption)}</figcaption></figure>"
+    return f"<figure{wide}>{shown}\n<figcaption>{told(caption)}</figcaption></figure>"
 
 
 def _data(png: bytes) -> str:

@@ -19,6 +19,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from hw_models.whole_files import replaced
 
@@ -33,6 +34,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 Look = dict[str, Any]
 """Keywords of a line: colour, marker, width."""
 
+ROWS = 0.1
+"""Between rows of panels, a share of their height, so that the name of an axis is not taken for the title below it."""
 TEXT, TITLE = 10.0, 11.0
 """Sizes [pt]."""
 DPI = 150
@@ -46,7 +49,7 @@ def figure(width: float = 6.0, height: float = 4.0) -> Figure:
     width, height : float
         [inch].
     """
-    empty = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    empty = Figure(figsize=(width, height), dpi=DPI, layout=ConstrainedLayoutEngine(hspace=ROWS))
     FigureCanvasAgg(empty)
     return empty
 

@@ -18,6 +18,8 @@ from neuroep.engines.settling import Settled
 from neuroep.errors import ConfigError
 from neuroep.network import DenseLayer
 
+TOLD = 10
+"""Share [%] from which a part of a bar has room for its number, on narrow screens too."""
 NEAR = 0.01
 """Share of its range within which a state counts as being at a limit."""
 Layers = Mapping[str, "Saturation"]
@@ -75,7 +77,7 @@ def plot_saturation(result: Mapping[str, Saturation], ax: Axes | None = None) ->
         shares = np.array([100 * getattr(found, part) for found in result.values()])
         ax.barh(range(len(names)), shares, left=left, height=0.65, color=colour, label=label)
         for place, share in enumerate(shares):
-            if share >= 6:
+            if share >= TOLD:
                 ink = "white" if part == "low" else "black"
                 middle = left[place] + share / 2
                 ax.text(middle, place, f"{share:.0f} %", ha="center", va="center", fontsize=style.TEXT - 1, color=ink)
@@ -83,7 +85,7 @@ def plot_saturation(result: Mapping[str, Saturation], ax: Axes | None = None) ->
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     ax.set_xlim(0, 100)
-    style.dress(ax, x="share of states [%]", y="layer", title=f"states within {NEAR:.0%} of a limit")
+    style.dress(ax, x="share of states [%]", y="layer", title=f"states within {100 * NEAR:g} % of a limit")
     ax.grid(False, axis="y")
     style.legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax

@@ -55,8 +55,9 @@ def fields() -> str:
 
 _FIELDS = """\
 A chip is a TOML file with these tables, or one `hw_models.Chip`. Every effect is off by default. A field says its unit,
-its default and when it acts. A field that could not act where it stands is refused. The [effects](effects/index.md)
-say what the fields stand for."""
+its default and when it acts. A field that could not act where it stands is refused. Where a meaning begins with a word
+and a colon, the field acts only with that setting: *Own:* means `transposed.devices = "own"`, and *Trains:* stands for
+rules that send trains of pulses. The [effects](effects/index.md) say what the fields stand for."""
 
 
 def preset_pages() -> Iterator[tuple[str, str]]:

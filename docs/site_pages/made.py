@@ -13,6 +13,8 @@ import study_list
 from site_pages import markdown
 
 TEST = re.compile(r"tests/[\w/]+(?:\.py)?")
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
+"""Of one piece, so that no line ends in it."""
 HEADS = ("study", "what it shows", "made", "by", "on")
 
 
@@ -25,7 +27,8 @@ def table(page: str | None = None) -> str:
     for study in chosen:
         entry = known.get(study.name, {})
         place = [] if page else [f"[{study.page.removesuffix('.md')}](../{study.page})"]
-        rows.append([f"`{study.name}`", markdown.text(study.what), *place, studies.when(entry), _by(entry), _on(entry)])
+        when = DATE.sub(r"[\g<0>]{.date}", studies.when(entry))
+        rows.append([f"`{study.name}`", markdown.text(study.what), *place, when, _by(entry), _on(entry)])
     return markdown.table(heads, rows)
 
 

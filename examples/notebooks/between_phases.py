@@ -4,8 +4,9 @@
 # An analog chip errs in two ways.
 # Some errors are *frozen*: a device was written a little too high, and stays so.
 # Others are *drawn anew*: each read of the same device gives another number.
-# For a chip that only classifies the two are much alike.
-# For a chip that learns by Equilibrium Propagation they are worlds apart.
+# A chip that only classifies is hurt by both in much the same way.
+# A chip that learns by Equilibrium Propagation (EP) hardly feels the first kind.
+# The second kind may stop it from learning.
 # This notebook gives both the same size and looks at the gradient.
 #
 # Run it with `python examples/notebooks/between_phases.py`, or cell by cell in Jupyter or an editor.
@@ -39,8 +40,8 @@ OUT = Path("runs/notebooks")
 # The nudge moves states by a few thousandths only, so two large numbers are subtracted that are nearly equal.
 #
 # An error that is the same in both phases drops out of such a difference.
-# (The network whose gradient it is has then slightly other weights, and that is the network one has.)
-# An error that is another one in each phase does not drop out: it is divided by 2 beta and stays.
+# (It is then the gradient of a network with slightly other weights: those that the chip really has.)
+# An error that differs from phase to phase does not drop out: it is divided by 2 beta, and grows.
 #
 # ## A network halfway
 #
@@ -84,7 +85,7 @@ def agreement(*settings: str) -> float:
 # %% [markdown]
 # ## Frozen or drawn anew
 #
-# `device.programming_noise` is an error of the write: drawn once, in force in both phases.
+# `device.programming_noise` is an error of the write: drawn once, and the same in both phases.
 # `device.read_noise` is an error of the read: drawn at each read.
 # Both are standard deviations in uS of the same Gaussian, on devices that conduct up to 25 uS.
 

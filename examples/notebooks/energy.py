@@ -1,9 +1,9 @@
 # %% [markdown]
 # # The energy of a classification
 #
-# A chip of devices multiplies for almost nothing.
-# What it takes is to get numbers in and out.
-# This notebook asks a chip for its bill, part by part, and then turns the resolution of its converters.
+# An analog array multiplies with almost no energy.
+# Most of the energy goes into bringing numbers in and out.
+# This notebook asks a chip for its bill, part by part, and then varies the resolution of its converters.
 #
 # Run it with `python examples/notebooks/energy.py`, or cell by cell in Jupyter or an editor.
 # `NEUROEP_FAST=1 python examples/notebooks/energy.py` takes a few seconds and learns little.
@@ -59,13 +59,13 @@ for part, joule in bill.by_part().items():
 # %% [markdown]
 # ## Against bits
 #
-# Each bit more of a converter asks twice as many levels of it, though not always twice the energy.
-# But a bill has other parts too, and they do not grow.
-# So how much does a bit cost, and how much does it bring?
+# Each further bit doubles the levels of a converter, though not always its energy.
+# The other parts of a bill do not grow with the bits.
+# So how much energy does a bit cost, and how much accuracy does it bring?
 #
-# One thing has to be held fixed for that: the number of sweeps.
+# To answer this, the number of sweeps has to be fixed.
 # A chip settles until its states rest, and a coarse converter jumps between two codes and never rests.
-# Left to itself it sweeps on to the last allowed sweep, and the chip with *fewer* bits has the *larger* bill.
+# Such a chip goes on to the last sweep that is allowed, so that *fewer* bits may have the *larger* bill.
 # Here every review takes four sweeps (`tolerance = 0`).
 
 # %%
@@ -99,13 +99,14 @@ ax.figure
 # | energy [nJ] | 51.1 | 51.6 | 52.1 | 53.2 | 54.3 | 55.3 | 56.4 |
 # | of it the ADC [nJ] | 20.4 | 20.8 | 21.2 | 22.0 | 22.8 | 23.6 | 24.4 |
 #
-# From 4 to 8 bits the bill grows by 8 % and the accuracy by a point: this preset's converters are cheap by the bit.
-# Left to settle until it rests, the same chip takes 117 nJ with 4 bits, 163 with 7 and 136 with 8: there sweeps decide.
+# From 4 to 8 bits the bill grows by 8 % and the accuracy by a point: further bits are cheap on this preset.
+# If the same chip settles until it rests, a review takes 117 nJ with 4 bits, 163 with 7 and 136 with 8.
+# The number of sweeps then decides.
 #
 # ## What to try next
 #
 # - Let the chip settle until it rests: leave `SWEEPS` out of the overrides. Which chip now has the largest bill?
-# - Ask for the update too, without `update=False`. How many classifications does one lesson cost?
+# - Ask for the update too, without `update=False`. How many classifications cost as much as one update?
 # - Put a constant of your own in: `"--chip.cost.static_power", "100"` (uW), or a converter that you have measured.
 # - Compare chips only where they know the same parts: look at what each bill leaves out.
 #   [What a chip costs](../../docs/costs.md) has more bills, and where the constants come from.

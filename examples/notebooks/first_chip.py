@@ -75,7 +75,7 @@ print(hw_models.pages.page(chip))
 # ## Deploy it
 #
 # To deploy is to write the weights and to classify with what then conducts.
-# Mismatch is luck, so one chip says little: several are drawn, and mean and spread are printed.
+# Mismatch differs from chip to chip, so one chip says little. Several are drawn, and mean and spread are printed.
 
 # %%
 found = neuroep.deploy(WORK / "run", chip=chip, seeds=1 if FAST else 4)
@@ -89,7 +89,7 @@ found
 # A sweep repeats the deployment for each value of a field.
 # Its result is a table, and it can be killed and run again.
 #
-# Why does an array with one device a weight mind so much?
+# Why does mismatch hurt so much where each weight has one device?
 # A device at weight 0 conducts half of the range, and its mismatch is a share of that.
 # So the error of a weight is as large for small weights as for large ones.
 # A pair of devices (`mapping = "differential"`) holds weight 0 as two devices that do not conduct.
@@ -121,11 +121,13 @@ ax.figure
 # | accuracy [%] | 98.1 | 97.8 | 97.3 | 94.8 | 78.7 | 62.3 |
 # | its spread over chips | 0 | 0.3 | 0.7 | 2.0 | 5.2 | 4.4 |
 #
-# Devices that match to 5 % cost less than a point; at 20 % one cannot tell beforehand how good a chip will be.
+# A mismatch of 5 % costs less than a point. At 20 % chips differ so much that one cannot tell beforehand how good
+# a chip will be.
 #
 # ## What to try next
 #
-# - Hold each weight in a pair of devices: take `mapping` and `reference` out. How much mismatch does the chip stand?
+# - Hold each weight in a pair of devices: take `mapping` and `reference` out.
+#   How much mismatch does the chip then tolerate?
 # - Add converters, `"adc": {"bits": 6}`, and sweep `chip.adc.bits=3:8`.
 # - Let the chip learn on its own devices: `neuroep.train` with `--chip` among the overrides and `start=WORK / "run"`.
 #   Both phases see the same mismatch, so learning goes around it:

@@ -3,7 +3,7 @@
 #
 # A chip can hold its weights in devices that only pulses change.
 # There is no digital copy of a weight that one could correct and write again.
-# Then the rule of learning has to live with the device: with its steps, their noise, and their asymmetry.
+# The learning rule then has to cope with the device: with its steps, their noise, and their asymmetry.
 # This notebook lets four rules learn the same problem on the same devices.
 #
 # Run it with `python examples/notebooks/in_memory_rules.py`, or cell by cell in Jupyter or an editor.
@@ -49,10 +49,11 @@ print(hw_models.load(CHIP).citation)
 #
 # - `pulsed` sends trains of pulses straight to the weights. It is the simplest, and each pulse forgets a little.
 # - `tiki_taka` gathers the gradient on a second, fast array, and moves the weights by what is read there.
-#   Noise averages out on the fast array; but its symmetry point has to be its zero.
+#   Noise averages out on the fast array, but only if the symmetry point of its devices stands for zero.
 # - `agad` does the same, and estimates where that zero lies.
 # - `mixed_precision` gathers the gradient in digital memory.
-#   It sends a pulse only when a whole one is due. This takes the fewest pulses, and digital arithmetic for each weight.
+#   It sends a pulse only when the gathered change is as large as one. This takes the fewest pulses, but digital
+#   arithmetic for each weight.
 #
 # `update.scaling = "auto"` finds rates, ranges and pulse numbers from the device, so that no rule is tuned by hand.
 
@@ -102,7 +103,7 @@ ax.figure
 # | `agad` | 70.1 +- 1.7 | 1,200 on the weights, 98,700 on the fast array |
 # | `mixed_precision` | 95.4 +- 4.0 | 158 on the weights |
 #
-# The device decides. Its steps are coarse and noisy, so what is gathered on such devices is soon forgotten.
+# The device decides. The steps of `reram_sb` are coarse and noisy, so its devices soon forget what is gathered on them.
 # Digital memory does not forget. On the small, even steps of `ecram_mo` all four end at 98 to 99 %.
 #
 # ## What to try next

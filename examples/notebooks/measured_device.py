@@ -87,8 +87,8 @@ print(f"picture: {OUT}/measured_device.png")
 sheet
 
 # %% [markdown]
-# Measured curves and those of devices drawn from the fit lie on each other.
-# That is worth more than a small residual: it is the fitted *chip* that is held against the data.
+# The dashed line is the fit of the measured devices, each with its own numbers. It lies on the measured mean.
+# The band holds 90 % of 200 new devices that the fitted *chip* draws: the measured ones should lie within it.
 #
 # ## Fit and truth
 #
@@ -113,7 +113,7 @@ for name, value in truth.items():
 # The fit is a chip, so it takes a network like any other.
 # Nothing holds the weights but the devices, and only pulses change them.
 # AGAD is a learning rule for devices whose steps up and down differ.
-# It gathers gradients on a fast array and estimates where that array's own balance lies.
+# It gathers gradients on a fast array and estimates the symmetry point of that array's devices.
 
 # %%
 EPOCHS = "1" if FAST else "6"
@@ -141,14 +141,15 @@ print(f"learned on the fitted devices: {accuracy:.1%}; pulses of the last epoch 
 # All four truths lie within their intervals.
 # The law that is chosen is `linear`, with slopes of 0.98 and 1.00: soft bounds are that law with slopes of 1.
 # `soft_bounds` itself comes second by less than its standard error, and a constant step is refused.
-# The upper bound comes out at 0.981 (0.973 to 0.990), a little below the true 1, and the slope beside it as much off:
-# devices here stop dead at the bound, which no law of the fit says. So an interval holds within a law, not beyond it.
+# The upper bound comes out at 0.981 (0.973 to 0.990), a little below the true 1, and its slope is off by as much.
+# The reason is that these devices stop dead at the bound, and no law of the fit does.
+# So an interval is only as good as its law.
 # The network reaches 79.5 % of the test reviews in six epochs on such devices.
 #
 # ## What to try next
 #
 # - Give the file of your own devices to `fit_files`. [From a measured device](../../docs/measured_device.md) lists the
 #   forms that are read, and other kinds of measurement: programming, reads, drift, currents.
-# - Fit fewer devices. Which numbers does the fit then no longer tell, and does it say so?
+# - Fit fewer devices. Which numbers can the fit then no longer find, and does it say so?
 # - Make the steps down half of those up, `DOWN = 0.5`. Which rule still learns on that? See
 #   [the rules compared](in_memory_rules.md).

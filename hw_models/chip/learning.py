@@ -43,7 +43,7 @@ class Update(Part):
     train_length: Annotated[int, Field(ge=1, le=63)] = at("update", "pulse slots", 31)
     """Trains: length of the longest train."""
     overlong: Literal["post", "both"] = at("update", default="post")
-    """Trains, with management: signals that are cut where the longest train is too short, those of the post side, or
+    """Trains, with management: which signals are cut if even the longest train is too short, those of the post side or
     both."""
     management: bool = at("update", default=True)
     """Trains: fit the train length and both factors to the present signals. Off keeps A = B = sqrt(rate/(dw_min

@@ -94,16 +94,37 @@ def _curves(part: FittedResponse, left_out: Array) -> tuple[Array, Array] | None
             own = np.flatnonzero((data.cycle[d] == cycle) & np.isfinite(data.readings[d]))
             pulses = data.pulses[d, own]
             begin = own[0] if pulses[0] <= following.ANEW_BELOW else own[0] - 1
-            w = data.readings[d, begin]
-            course = []
-            for count in pulses[pulses > following.ANEW_BELOW]:
-                w = _walk(part, w, int(count), devices[d], table)
-                course.append(w)
+            counts = pulses[pulses > following.ANEW_BELOW]
             seen.append(data.readings[d, own][pulses > following.ANEW_BELOW])
-            said.append(course)
+            said.append(_course(part, data.readings[d, begin], counts, devices[d], table))
     if not seen or len({len(one) for one in seen}) != 1:
         return None
     return np.mean(seen, axis=0), np.mean(said, axis=0)
+
+
+def mean_courses(fitted: FittedResponse, readings: int) -> Array:
+    """Return where each device's own numbers lead it on average: (devices, readings) in weights.
+
+    A course begins anew with every cycle, at the reading ahead of it, and where a device was set anew.
+    """
+    data = fitted.data
+    devices, table = fitted.best.problem.placed(fitted.best.own, fitted.best.shared)
+    said = data.readings[:, :readings].copy()
+    for d, (row, pulses, cycle) in enumerate(zip(said, data.pulses, data.cycle, strict=True)):
+        for k in range(1, row.shape[0]):
+            if pulses[k] > following.ANEW_BELOW:
+                ahead = data.readings[d, k - 1] if cycle[k] != cycle[k - 1] else row[k - 1]
+                row[k] = _walk(fitted, float(ahead), int(pulses[k]), devices[d], table)
+    return said
+
+
+def _course(part: FittedResponse, w: float, counts: Array, p: Array, table: Array) -> list[float]:
+    """Return where a device is after each number of pulses."""
+    course = []
+    for count in counts:
+        w = _walk(part, w, int(count), p, table)
+        course.append(w)
+    return course
 
 
 def _walk(part: FittedResponse, w: float, count: int, p: Array, table: Array) -> float:

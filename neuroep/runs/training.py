@@ -369,9 +369,9 @@ NEAR = {
     "phases_cut": ("of samples with a second phase beyond what counts are fitted to", "-"),
     "counts_lost": ("of coincidences beyond the counters", "-"),
     "devices_worn": ("of devices beyond their endurance", "-"),
-    "adc_forward_at_stop": ("of forward ADC readings at the stop", limits.BEYOND),
-    "adc_transposed_at_stop": ("of transposed ADC readings at the stop", limits.BEYOND),
-    "dac_at_stop": ("of DAC readings at the stop", limits.BEYOND),
+    "adc_forward_at_stop": ("of forward ADC readings at full scale", limits.BEYOND),
+    "adc_transposed_at_stop": ("of transposed ADC readings at full scale", limits.BEYOND),
+    "dac_at_stop": ("of DAC inputs at full scale", limits.BEYOND),
 }
 """What arrays tell of limits: in words, and the limit that it is among where that is said."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,21 +15,27 @@ from analysis.sweep import runner
 
 
 class Page(HTMLParser):
-    """Checks that tags close in order, and gathers what a page loads and says."""
+    """Checks that tags close in order and say what a screen reader needs, and gathers what a page loads."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.tags: set[str] = set()
         self.loaded: list[str] = []
+        self.levels: list[int] = []
         self.feed(text)
         assert not self.open
+        assert self.levels[:1] in ([], [1]) or 1 not in self.levels
+        assert all(after <= before + 1 for before, after in pairwise(self.levels))
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
+        self.levels += [int(tag[1])] if re.fullmatch("h[1-6]", tag) else []
+        assert tag != "th" or dict(attrs)["scope"] in ("row", "col")
+        assert tag != "img" or dict(attrs)["alt"].strip()
         self.loaded += [value for name, value in attrs if name in ("src", "srcset", "data", "poster")]
         self.loaded += [value for name, value in attrs if name == "href" and tag != "a"]
-        if tag not in ("meta", "img", "br", "source"):
+        if tag not in ("meta", "img", "br", "source", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -41,6 +49,7 @@ def check(text: str) -> str:
     assert found.loaded and all(entry.startswith("data:image/png;base64,") for entry in found.loaded)
     assert len(text.encode()) < 5e6
     assert text.startswith("<!doctype html>\n<html lang=") and "viewport" in text and "<title>" in text
+    assert found.levels.count(1) == 1 and "<wbr>" not in text.partition("<body>")[0]
     return text
 
 

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from hw_models.errors import ChipError, nearest, unknown
-from hw_models.text import LONGEST, lined, one_line, plain, short, shown, unmarked
+from hw_models.text import LONGEST, lined, name_parts, one_line, plain, short, shown, unmarked
 from neuroep.errors import ConfigError, DivergenceError
 
 
@@ -103,3 +103,11 @@ def test_a_divergence_reaches_another_process_whole():
 )
 def test_a_docstring_in_a_terminal_has_no_markup(docstring, words):
     assert unmarked(docstring) == words
+
+
+def test_lines_may_end_behind_the_parts_of_long_names():
+    assert name_parts("legallo_2023_hermes", 16) == ["legallo_", "2023_", "hermes"]
+    parts = ["see examples/", "configs/", "reviews.", "toml, chip.adc.bits"]
+    assert name_parts("see examples/configs/reviews.toml, chip.adc.bits") == parts
+    for whole in ("dense_1 0.87", "legallo_2023_hermes", "2026-11-27T09:03:43+00:00", f"0.{30 * '1'}", ""):
+        assert name_parts(whole) == [whole]

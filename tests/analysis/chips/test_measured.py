@@ -36,6 +36,18 @@ def test_the_mean_curve_is_the_measured_one(replay: measured.Replay) -> None:
     assert ((a - b) ** 2).mean() < 0.003 * np.ptp(a) ** 2
 
 
+def test_the_fit_of_the_same_devices_lies_on_their_curves() -> None:
+    """R2 is of these; four other devices of the chip may lie elsewhere, by the spreads from device to device."""
+    _, g, pulses = measure("ecram", 5, devices=4, cycles=2, pulses=80, reading=0.1)
+    fit = fit_response(g, pulses[:, 1:], response="linear")
+    found = measured.replay(fit, seed=1)
+    seen, said = found.measured.mean(axis=0), found.said.mean(axis=0)
+    assert 1 - ((seen - said) ** 2).sum() / ((seen - seen.mean()) ** 2).sum() > 0.99
+    own = np.abs(found.measured - found.said).mean()
+    others = np.abs(found.measured - measured.replay(fit, seed=1, many=4).replayed).mean()
+    assert own < 0.5 * others and found.replayed.shape == (measured.MANY, g.shape[1])
+
+
 def test_noise_is_as_measured(replay: measured.Replay) -> None:
     stray = [np.diff(rows, axis=1) - np.diff(rows.mean(axis=0)) for rows in (replay.measured, replay.replayed)]
     assert stray[0].std() == pytest.approx(stray[1].std(), rel=0.1)
@@ -128,7 +140,9 @@ def test_help_tells_of_it(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_pictures_draw_what_was_measured(fitted: ResponseFit, replay: measured.Replay) -> None:
     ax = measured.plot_replay(replay)
-    assert [line.get_label() for line in ax.lines if not line.get_label().startswith("_")] == ["measured", "fit"]
+    named = [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
+    assert named == ["measured", "fit of the same devices"]
+    assert [band.get_label() for band in ax.collections] == ["90 % of them", "90 % of 200 devices that the chip draws"]
     assert ax.get_ylabel() == "conductance [uS]"
     found = measured.steps(fitted)
     assert np.abs((found.mean - found.said) / found.error).mean() < 2

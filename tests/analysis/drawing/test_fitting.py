@@ -29,6 +29,25 @@ def test_a_narrow_picture_keeps_its_texts_within() -> None:
     assert ax.figure.get_size_inches()[0] == fitting.NARROW and fitting.fits(ax.figure)
 
 
+def test_names_end_a_line_behind_a_part_of_theirs() -> None:
+    assert fitting.filled("legallo_2023_hermes", 16) == "legallo_2023_\nhermes"
+    assert fitting.filled("legallo_2023_hermes, update", 16) == "legallo_2023_\nhermes, update"
+    assert fitting.filled("cosine with the exact one", 16) == "cosine with the\nexact one"
+    assert fitting.filled("a" * 20, 16) == "a" * 16 + "\n" + "a" * 4
+
+
+def test_a_legend_below_covers_no_name_of_the_axis() -> None:
+    ax = style.axes(None, 9.2, 3.6)
+    names = ["query.weight", "dense_1.weight", "dense_1.bias", "dense_2.weight", "dense_2.bias"]
+    ax.bar(range(5), range(1, 6), label="legallo_2023_hermes")
+    ax.set_xticks(range(5), names, rotation=20, ha="right")
+    style.dress(ax, x="parameter", y="cosine [1]")
+    style.legend(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    assert fitting.narrow(ax.figure)
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().y1 <= ax.xaxis.label.get_window_extent().y0
+
+
 def test_several_panels_stay_as_wide_as_they_were() -> None:
     sheet = style.figure(9.0, 3.0)
     sheet.subplots(1, 2)

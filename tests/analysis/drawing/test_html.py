@@ -38,7 +38,23 @@ def test_what_is_empty_is_left_out() -> None:
 
 def test_columns_of_words_and_of_numbers() -> None:
     text = html.table(["name", "size"], [["a", 1], ["b", 2]], best=1)
+    assert '<th scope="col">name</th><th scope="col" class="n">size</th>' in text
+    assert '<th scope="row">size</th>' in html.pairs([("size", 1)])
     assert '<td>a</td><td class="n">1</td>' in text and '<tr class="best"><td>b</td>' in text
+
+
+def test_lines_end_behind_the_parts_of_a_long_name() -> None:
+    broken = "device.<wbr>programming_<wbr>noise_<wbr>g_<wbr>max"
+    name = broken.replace("<wbr>", "")
+    assert broken in html.paragraph(name) and broken in html.points([name]) and broken in html.subtitle(name)
+    assert "<wbr>" not in html.code(name) and f'alt="{name}"' in html.image(b"", name)
+    assert "<wbr>" not in html.paragraph("legallo_2023_hermes")
+
+
+def test_names_stay_whole_in_a_table_and_texts_have_room() -> None:
+    name, text = "device.programming_noise_g_max", 10 * "a word or "
+    shown = html.table(["field", "meaning"], [[name, text]], words=(0, 1))
+    assert f"<td>{name}</td>" in shown and '<td class="t">a word' in shown and "td.t { min-width" in html.STYLE
 
 
 def test_boxes_scroll_by_keyboard_and_wide_pictures_too() -> None:

@@ -48,3 +48,11 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing"):
         style.save(ax, tmp_path / "missing" / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_the_name_of_an_axis_keeps_away_from_the_title_below() -> None:
+    sheet = style.figure(6.0, 6.0)
+    above, below = (style.dress(ax, x="sweep", y="energy", title="Energy") for ax in sheet.subplots(2, 1))
+    sheet.draw_without_rendering()
+    apart = above.xaxis.label.get_window_extent().y0 - below._left_title.get_window_extent().y1
+    assert apart > 0.8 * style.TITLE * style.DPI / 72

@@ -95,3 +95,17 @@ def test_cycles_of_unlike_lengths_have_no_mean_curve() -> None:
     cut = curves.Curves(found.conductance[:, :-9], found.pulses[:, :-9], found.cycle[:, :-9], found.names)
     one = fitted(cut, "linear")
     assert np.isnan(held_out.held_out(one, one.best.mask).curve)
+
+
+def test_a_course_begins_with_each_cycle_at_the_reading_ahead_of_it(linear: FittedResponse) -> None:
+    said, data = held_out.mean_courses(linear, 170), linear.data
+    devices, table = linear.best.problem.placed(linear.best.own, linear.best.shared)
+    first = int(np.flatnonzero(np.diff(data.cycle[0]))[0]) + 1
+    assert said.shape == (3, 170) and (said[:, 0] == data.readings[:, 0]).all() and 80 <= first <= 81
+    for d in range(3):
+        for start in (0, first - 1):
+            w = data.readings[d, start]
+            for k in range(start + 1, start + 6):
+                w += devices[d, 0] * (1 - devices[d, 8] * w)
+                assert said[d, k] == pytest.approx(w, abs=1e-12)
+    assert np.abs(said[:, 40:80] - data.readings[:, 40:80]).max() > 0

@@ -110,7 +110,7 @@ def test_readings_at_the_stop_are_in_the_record_and_the_same_after_a_resume(tmp_
         shares = at_stop(one["counters"])
         assert 0.1 < shares["ADC, forward"] < 0.9 and 0.1 < shares["ADC, transposed"] < 0.9
         assert 0.1 < shares["states"] < 0.9
-        assert any("of forward ADC readings at the stop" in line for line in training.near_limits(one))
+        assert any("of forward ADC readings at full scale" in line for line in training.near_limits(one))
         assert one["evaluate"]["test"]["counters"]["adc_forward_at_stop"] > 0
 
 

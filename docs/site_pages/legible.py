@@ -1,0 +1,89 @@
+"""The last touch to a page of the site: where lines may end, and what a reader needs who uses keys or does not see it.
+
+Works on the HTML that Sphinx has written. Text is changed only by where its lines may end: the parts of a long name, an
+option, a number and its per cent sign stay together.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sphinx.jinja2glue import BuiltinTemplateLoader
+
+from hw_models.text import name_parts
+
+TAG = re.compile(r"(<[^>]*>)")
+AS_IT_IS = ("script", "style", "title", "math", "svg", "textarea")
+"""Elements whose text is no running text."""
+PICTURE = re.compile(r"<img\b[^>]*\bsrc=\"([^\"]*_images/[^\"]+)\"[^>]*>(?!</a>)")
+OPTION = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w.-]*)")
+KEPT = (
+    (re.compile(r"(?<=\d) (?=%)"), "\u00a0"),
+    (re.compile(r"(?<=\+-) (?=\d)"), "\u00a0"),
+)
+"""Places within figures where no line ends: 95.5 %, +- 1.0."""
+REACHED = (
+    ("<pre>", '<pre tabindex="0">'),
+    ('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'),
+    ('<div class="math">', '<div class="math" tabindex="0">'),
+)
+"""Boxes that may scroll, so that keys reach them."""
+NAMED = (
+    ('<p class="caption" role="heading">', '<p class="caption" role="heading" aria-level="2">'),
+    ('<aside class="sidebar-drawer">', '<aside class="sidebar-drawer" aria-label="All pages">'),
+    ('<div id="search-results">', '<h1>Search</h1>\n<div id="search-results">'),
+    ('<aside class="toc-drawer">', '<aside class="toc-drawer" aria-label="This page">'),
+)
+"""Parts of the theme that lack what a screen reader says of them."""
+
+
+class Templates(BuiltinTemplateLoader):
+    """The theme's templates, with the last touch to what they give."""
+
+    def render(self, template: str, context: dict[str, Any]) -> str:  # type: ignore[override]
+        """Return a page."""
+        return page(super().render(template, context))
+
+
+def page(html: str) -> str:
+    """Return the HTML of a page as it is to be read; a picture leads to itself alone, where it can be enlarged."""
+    return _scoped(_reached(_lines(html)))
+
+
+def _lines(html: str) -> str:
+    """Say where lines may end."""
+    found, code, off = [], 0, 0
+    for part in TAG.split(html):
+        if part.startswith("<"):
+            name = re.match(r"</?(\w+)", part)
+            step = -1 if part.startswith("</") else 1
+            code += step if name and name[1] == "pre" else 0
+            off += step if name and name[1] in AS_IT_IS else 0
+            found.append(part)
+        else:
+            found.append(part if off else _options(part) if code else _names(part))
+    return "".join(found)
+
+
+def _options(text: str) -> str:
+    """Keep each option of a command on one line."""
+    return OPTION.sub(r'<span class="keep">\1</span>', text)
+
+
+def _names(text: str) -> str:
+    for place, instead in KEPT:
+        text = place.sub(instead, text)
+    return "<wbr>".join(name_parts(text))
+
+
+def _reached(html: str) -> str:
+    for plain, reached in (*REACHED, *NAMED):
+        html = html.replace(plain, reached)
+    return PICTURE.sub(r'<a class="enlarge" href="\1">\g<0></a>', html)
+
+
+def _scoped(html: str) -> str:
+    """Say of the heads of a table that they are of columns; a corner without a word is no head."""
+    html = re.sub(r"<th class=\"head([^\"]*)\">", r'<th scope="col" class="head\1">', html)
+    return re.sub(r"<th scope=\"col\"( class=\"[^\"]*\")>(\s*<p></p>\s*|\s*)</th>", r"<td\1></td>", html)
