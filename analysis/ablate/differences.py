@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +34,8 @@ Accuracies = Mapping[int, float | None]
 """By seed; None of a trial that failed."""
 Right = Mapping[int, np.ndarray]
 """By seed, which samples were right: :func:`analysis.sweep.right.unpacked`."""
+Widening = Callable[[int], float]
+"""By the number of chips, a factor on errors."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class SeedDifference:
     mean: float
     """nan without a seed."""
     error: float
-    """Standard error of the mean over chips, on these samples; infinite below two seeds."""
+    """Standard error of the mean over chips, on these samples; infinite below two seeds. Wider where it has decided how
+    many chips there are."""
     unpaired: float
     """The same of independent seeds."""
     seeds: int
@@ -53,9 +56,14 @@ class SeedDifference:
     """Whether it is marked as one that differs from 0, see :func:`marked`."""
 
     @property
+    def over_chips(self) -> float:
+        """Standard error over chips; no smaller than noise of single reads makes it."""
+        return self.error if self.beyond is None else max(self.error, self.beyond.least)
+
+    @property
     def whole(self) -> float:
         """Standard error over chips and samples; nan where it is not known."""
-        return math.nan if self.beyond is None else math.hypot(max(self.error, self.beyond.least), self.beyond.error)
+        return math.nan if self.beyond is None else math.hypot(self.over_chips, self.beyond.error)
 
     @property
     def widest(self) -> float:
@@ -75,7 +83,14 @@ class SeedDifference:
         return min(1.0, max(far, 2.0 ** (1 - min(beyond.changed, MANY))))
 
 
-def difference(*terms: tuple[int, Accuracies], right: Sequence[Right] = ()) -> SeedDifference:
+def unchanged(_count: int) -> float:
+    """Return 1: errors over a number of chips that was said beforehand are taken as they are."""
+    return 1.0
+
+
+def difference(
+    *terms: tuple[int, Accuracies], right: Sequence[Right] = (), widening: Widening = unchanged
+) -> SeedDifference:
     """Return a sum of conditions, each with its sign.
 
     Parameters
@@ -84,6 +99,9 @@ def difference(*terms: tuple[int, Accuracies], right: Sequence[Right] = ()) -> S
         1 or -1, and the accuracies by seed.
     right : sequence of mapping
         Of each condition, which samples were right; without them samples are taken as they are.
+    widening : callable
+        By what errors over so many chips grow, where they have decided how many there are
+        (:meth:`analysis.sweep.stopping.Rule.widening`).
     """
     common = set.intersection(*(set(found) for _, found in terms))
     columns: list[list[float]] = []
@@ -100,41 +118,67 @@ def difference(*terms: tuple[int, Accuracies], right: Sequence[Right] = ()) -> S
     if count == 1:
         return SeedDifference(sums[0], math.inf, math.inf, 1)
     spread = math.fsum(statistics.variance(values) for values in zip(*columns, strict=True))
-    error = statistics.stdev(sums) / math.sqrt(count)
-    found = SeedDifference(statistics.fmean(sums), error, math.sqrt(spread / count), count)
+    wider = widening(count)
+    error = wider * statistics.stdev(sums) / math.sqrt(count)
+    found = SeedDifference(statistics.fmean(sums), error, wider * math.sqrt(spread / count), count)
     if not right or not all(seed in each for each in right for seed in seeds):
         return found
     table = [sum(sign * each[seed] for sign, each in zip(signs, right, strict=True)) for seed in seeds]
     return replace(found, beyond=over_samples(np.array(table)))
 
 
-def gain(better: Accuracies, worse: Accuracies, right: Sequence[Right] = ()) -> SeedDifference:
+def gain(
+    better: Accuracies, worse: Accuracies, right: Sequence[Right] = (), widening: Widening = unchanged
+) -> SeedDifference:
     """Return how much more accurate one condition is than another."""
-    return difference((1, better), (-1, worse), right=right)
+    return difference((1, better), (-1, worse), right=right, widening=widening)
 
 
 def interaction(
-    both: Accuracies, first: Accuracies, second: Accuracies, as_it_is: Accuracies, right: Sequence[Right] = ()
+    both: Accuracies,
+    first: Accuracies,
+    second: Accuracies,
+    as_it_is: Accuracies,
+    right: Sequence[Right] = (),
+    widening: Widening = unchanged,
 ) -> SeedDifference:
     """Return what two effects gain together beyond the sum of their gains."""
-    return difference((1, both), (-1, first), (-1, second), (1, as_it_is), right=right)
+    return difference((1, both), (-1, first), (-1, second), (1, as_it_is), right=right, widening=widening)
 
 
-def marked(found: Sequence[SeedDifference], level: float = LEVEL) -> list[SeedDifference]:
+def marked(
+    found: Sequence[SeedDifference], level: float = LEVEL, weights: Sequence[float] | None = None, unseen: float = 0.0
+) -> list[SeedDifference]:
     """Return differences with those marked that differ from 0, all of them together at a level.
 
-    By Holm (Scandinavian Journal of Statistics 6, 65, 1979): in the order of their chances p_1 <= p_2 ... <= p_m they
-    are marked while p_k <= level/(m - k + 1). Where all m are 0, any is marked with at most that probability.
+    By Holm (Scandinavian Journal of Statistics 6, 65, 1979, section 3): in the order of p_k/w_k they are marked while
+    p_k/w_k <= level/W, W the weights of all that are not marked yet. Where all are 0, any is marked with at most that
+    probability, and also if only some were looked at, whatever has chosen them: those that were not count as never
+    marked.
+
+    Parameters
+    ----------
+    found : sequence of SeedDifference
+        All that a page tells.
+    level : float
+        Probability of a wrong mark.
+    weights : sequence of float, optional
+        w_k above 0; by default all are alike.
+    unseen : float
+        Sum of the weights of those that might have been looked at as well.
     """
-    order = sorted(range(len(found)), key=lambda k: found[k].chance)
+    weights = [1.0] * len(found) if weights is None else list(weights)
+    order = sorted(range(len(found)), key=lambda k: found[k].chance / weights[k])
     clear: set[int] = set()
-    for rank, number in enumerate(order):
-        if found[number].chance > level / (len(order) - rank):
+    left = math.fsum(weights) + unseen
+    for number in order:
+        if found[number].chance / weights[number] > level / left:
             break
         clear.add(number)
+        left -= weights[number]
     return [replace(each, clear=k in clear) for k, each in enumerate(found)]
 
 
 def widest(found: Sequence[SeedDifference], until: float) -> list[int]:
-    """Return the numbers of those whose error is above a bound."""
-    return [number for number, each in enumerate(found) if not each.error <= until]
+    """Return the numbers of those whose error over chips is above a bound; by it, chips are never alike by chance."""
+    return [number for number, each in enumerate(found) if not each.over_chips <= until]

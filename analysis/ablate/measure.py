@@ -3,8 +3,9 @@
     found = analysis.ablate.run("runs/reviews", out="runs/ablated", overrides=["--chip", "rram"], seeds=10)
 
 Round one runs the chip as it is, without any effect, without each and with each alone. With ``until``, further rounds
-add one seed each to the conditions of those differences whose standard error is still larger. The last ones switch two
-effects off at once, for all pairs of those that cost most by themselves. A round goes by the ledger alone, so that a
+add one seed each to the conditions of those differences whose standard error is still larger, with what it grows by as
+it decides that (:mod:`analysis.sweep.stopping`). The last ones switch two effects off at once, for all pairs of those
+that cost most by themselves. A round goes by the ledger alone, so that a
 killed ablation that is run again asks for the same trials.
 """
 
@@ -159,7 +160,7 @@ def _take(rounds: Rounds, points: _Points, wanted: Rule, pairs: int) -> None:
     compared: list[tuple[Condition, ...]] = [(Condition(AS_IT_IS), Condition(IDEAL))]
     compared += [pair for both in of_one.values() for pair in both]
     _known(rounds, points, wanted, compared)
-    gains = {name: _measured(rounds, points, of_one[name][0]).mean for name in names}
+    gains = {name: _measured(rounds, points, wanted, of_one[name][0]).mean for name in names}
     largest = sorted(names, key=lambda name: (math.isnan(gains[name]), -abs(gains[name])))[:pairs]
     squares: list[tuple[Condition, ...]] = []
     for one, other in points.parts.pairs():
@@ -184,15 +185,16 @@ def _known(rounds: Rounds, points: _Points, wanted: Rule, compared: Sequence[tup
         rounds.take(list(chosen.values()), Rule(count))
         if wanted.until is None or count >= wanted.most:
             return
-        found = [_measured(rounds, points, conditions) for conditions in due]
+        found = [_measured(rounds, points, wanted, conditions) for conditions in due]
         due = [due[number] for number in widest(found, wanted.until)]
         count += 1
 
 
-def _measured(rounds: Rounds, points: _Points, conditions: tuple[Condition, ...]) -> SeedDifference:
+def _measured(rounds: Rounds, points: _Points, wanted: Rule, conditions: tuple[Condition, ...]) -> SeedDifference:
     """Return the difference of two conditions, or the interaction of four."""
     found = [rounds.accuracies(points.points[each]) for each in conditions]
+    right = [rounds.right(points.points[each]) for each in conditions]
     if len(found) == 2:
-        return gain(found[0], found[1])
+        return gain(found[0], found[1], right, wanted.widening)
     both, first, second, own = found
-    return interaction(both, first, second, own)
+    return interaction(both, first, second, own, right, wanted.widening)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from analysis.ablate.conditions import AS_IT_IS, BOTH, FRAME, IDEAL, ONLY, WITHOUT
 from analysis.ablate.differences import Accuracies, Right, SeedDifference, difference, gain, interaction, marked
@@ -19,6 +20,7 @@ from analysis.sweep import results as sweeps
 from analysis.sweep.points import key
 from analysis.sweep.results import Row, Sweep
 from analysis.sweep.right import unpacked
+from analysis.sweep.stopping import Rule, asked
 from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from neuroep.errors import ConfigError
@@ -30,6 +32,10 @@ ABLATE = "ablate"
 
 MARKS = "differs from 0 by the whole error, all marks together: where nothing does, 1 page in 20 has any"
 """What a mark says."""
+CHOSEN = "pairs: chosen by these chips, so that values beyond the sum lean to one side; marks count all pairs"
+"""Below pairs that are not all."""
+WIDENED = "errors over chips are wider by 1 + 2/chips (3 where looking began below 6), as they decided when to stop"
+"""Below errors that have decided how many chips there are."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,11 @@ class Ablation(Tabular):
         """The last ablation that was asked for."""
         return self.sweep.asked(ABLATE)
 
+    @property
+    def rule(self) -> Rule:
+        """How many chips were asked for."""
+        return asked(self.design)
+
     @cached_property
     def _conditions(self) -> dict[tuple[str, tuple[str, ...]], dict[int, Row]]:
         """Trials by kind of condition and effects, of each by seed."""
@@ -104,17 +115,22 @@ class Ablation(Tabular):
     def _gain(self, better: tuple[str, ...], worse: tuple[str, ...]) -> SeedDifference:
         """Return how much more accurate one condition is than another."""
         right = self.right(*better), self.right(*worse)
-        return gain(self.accuracies(*better), self.accuracies(*worse), right)
+        return gain(self.accuracies(*better), self.accuracies(*worse), right, self.rule.widening)
 
     @property
     def as_it_is(self) -> SeedDifference:
         """Accuracy of the chip as it is."""
-        return difference((1, self.accuracies(AS_IT_IS)))
+        return difference((1, self.accuracies(AS_IT_IS)), widening=self.rule.widening)
 
     @property
     def ideal(self) -> SeedDifference:
         """Accuracy with all effects off."""
-        return difference((1, self.accuracies(IDEAL)))
+        return difference((1, self.accuracies(IDEAL)), widening=self.rule.widening)
+
+    @property
+    def pairs_in_all(self) -> int:
+        """How many pairs of effects there are, also of those that were not switched off together."""
+        return sum(kind == BOTH for kind, _ in self._conditions)
 
     @property
     def unseen(self) -> tuple[str, ...]:
@@ -135,12 +151,25 @@ class Ablation(Tabular):
             square = (BOTH, *pair), (WITHOUT, pair[0]), (WITHOUT, pair[1]), (AS_IT_IS,)
             found.append(self._gain((BOTH, *pair), (AS_IT_IS,)))
             both, first, second, own = (self.accuracies(*each) for each in square)
-            found.append(interaction(both, first, second, own, [self.right(*each) for each in square]))
-        told = iter(marked(found))
+            right = [self.right(*each) for each in square]
+            found.append(interaction(both, first, second, own, right, self.rule.widening))
+        told = iter(marked(found, **self._weights(len(effects), len(pairs))))
         return (
             [EffectCost(one["name"], one["within"], one["told"], next(told), next(told)) for one in effects],
             [PairCost(pair, next(told), next(told)) for pair in pairs],
         )
+
+    def _weights(self, effects: int, pairs: int) -> dict[str, Any]:
+        """Return how marks share their level: half for effects, half for pairs, all those that could have been chosen.
+
+        Pairs are chosen by the chips that judge them: of ten effects that cost nothing, those that seem to cost most
+        are those whose interactions seem large. Counted with all others, they are marked no more often for it.
+        """
+        every = self.pairs_in_all
+        if not pairs:
+            return {}
+        each = 1 / every
+        return {"weights": [1 / effects] * (2 * effects) + [each] * (2 * pairs), "unseen": 2 * each * (every - pairs)}
 
     @property
     def costs(self) -> list[EffectCost]:
@@ -192,6 +221,8 @@ class Ablation(Tabular):
         lines += ["", "off: accuracy without it, less as it is; alone: with it only, less without any [points]"]
         if any(one.without.seeds > 1 for one in self.costs):
             lines += ["+-: standard error over chips, on these samples; whole: over chips and samples", f"* {MARKS}"]
+        lines += [CHOSEN] if len(self.pairs) < self.pairs_in_all and self.pairs else []
+        lines += [WIDENED] if self.rule.widening(1) > 1 else []
         lines += [f"not seen by mode '{self.sweep.about['mode']}': {', '.join(self.unseen)}"] if self.unseen else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
         failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""

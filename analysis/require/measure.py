@@ -13,11 +13,12 @@ from concurrent.futures import Executor
 from itertools import product
 from pathlib import Path
 
+from analysis.require.directions import Directions, directions
 from analysis.require.frontier import Frontier, Place
 from analysis.require.results import PRICES, REQUIRE, UNITS, Requirement, load
 from analysis.require.scales import STEPS, Scale, scales
-from analysis.require.search import bisect, checks, checks_of_contour, contour, directions
-from analysis.require.verdicts import Judge, Verdict, judge
+from analysis.require.search import bisect, checks, checks_of_contour, contour
+from analysis.require.verdicts import OPEN, UNKNOWN, Judge, Verdict, judge
 from analysis.sweep import plans
 from analysis.sweep.conductor import Report
 from analysis.sweep.designs import MOST
@@ -171,14 +172,28 @@ class _Bench:
         """Return the verdict about a point, with the trials that it needs."""
         point = self.points[place]
         while True:
-            found, needed = self.judged.verdict(self.rounds.accuracies(point))
+            samples = self.rounds.samples(point) or UNKNOWN
+            found, needed = self.judged.verdict(self.rounds.accuracies(point), samples)
             if needed is None:
                 return found
             self.rounds.take([point], Rule(needed))
 
+    def directions(self, shape: Sequence[int]) -> Directions:
+        """Return along which way accuracy rises, with the trials of corners that it needs."""
+        corners = list(product(*([0, size - 1] for size in shape)))
+        words = {self.verdict(place).word for place in corners}
+        while True:
+            of = lambda place: self.rounds.accuracies(self.points[place])  # noqa: E731
+            found = directions(of, self.judged, shape, len(words) == 1 and OPEN not in words)
+            if not found.needed:
+                return found
+            count = next(iter(found.needed.values()))
+            self.rounds.take([self.points[place] for place in found.needed], Rule(count))
+
+
 def _meet(bench: _Bench, shape: Sequence[int]) -> None:
     """Ask for the points that tell where the target is met."""
-    rising = directions(lambda place: bench.verdict(place).mean, shape)
+    rising = bench.directions(shape).rising
 
     def met(*turned: int) -> bool:
         ends = zip(turned, rising, shape, strict=True)

@@ -11,8 +11,8 @@ from neuroep.errors import ConfigError
 
 ABOUT = (
     "'Meets it' and 'misses it' hold with the confidence above: the distance of the mean to the target exceeds its "
-    "standard error times Student's one-sided quantile. The quantile allows for all looks. Open points count by their "
-    "mean."
+    "standard error times Student's one-sided quantile. The quantile allows for all looks. 'Meets it' also has to hold "
+    "where accuracies are skewed, and for as few samples as a chip sees. Open points count by their mean."
 )
 
 

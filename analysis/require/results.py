@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from analysis.ablate.results import aligned
+from analysis.require.directions import Directions, directions
 from analysis.require.frontier import Frontier, Place, front_of
-from analysis.require.search import directions, violations
-from analysis.require.verdicts import Judge, Verdict
+from analysis.require.search import violations
+from analysis.require.verdicts import OPEN, UNKNOWN, Judge, Verdict
 from analysis.sweep import results as sweeps
 from analysis.sweep.points import key, shown
 from analysis.sweep.results import Sweep
+from analysis.sweep.right import Samples, counts
 from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from neuroep.errors import ConfigError
@@ -95,16 +98,17 @@ class Requirement(Tabular):
     def judge(self) -> Judge:
         """How points are judged."""
         one = self.design
-        return Judge(one["target"], one["confidence"], one["seeds"], one["max_seeds"])
+        target = 0.5 if one["target"] is None else one["target"]
+        return Judge(target, one["confidence"], one["seeds"], one["max_seeds"])
 
     @cached_property
     def accuracies(self) -> dict[Place, dict[int, float | None]]:
         """Accuracies by seed of the points that were run."""
         return self._gathered(self.sweep, "accuracy")
 
-    def _gathered(self, sweep: Sweep, what: str) -> dict[Place, dict[int, float | None]]:
+    def _gathered(self, sweep: Sweep, what: str) -> dict[Place, dict[int, Any]]:
         index = [{key(value): n for n, value in enumerate(values)} for values in self.axes]
-        found: dict[Place, dict[int, float | None]] = {}
+        found: dict[Place, dict[int, Any]] = {}
         for row in sweep.rows:
             at = [of.get(key(row[name])) for of, name in zip(index, self.fields, strict=True)]
             if None not in at:
@@ -114,12 +118,30 @@ class Requirement(Tabular):
     @cached_property
     def verdicts(self) -> dict[Place, Verdict]:
         """Verdicts about the points that were run, in their order."""
-        return {place: self.judge.verdict(found)[0] for place, found in sorted(self.accuracies.items())}
+        found = sorted(self.accuracies.items())
+        return {place: self.judge.verdict(seeds, self._samples.get(place, UNKNOWN))[0] for place, seeds in found}
 
     @cached_property
+    def _samples(self) -> dict[Place, Samples]:
+        """How many samples the trials of a point see, where they tell."""
+        told = self.sweep.right
+        names = {place: map(str, ids.values()) for place, ids in self._gathered(self.sweep, "id").items()}
+        texts = {place: [told[name] for name in ids if name in told] for place, ids in names.items()}
+        return {place: counts(found[0]) for place, found in texts.items() if found}
+
+    @cached_property
+    def directions(self) -> Directions:
+        """Along which way accuracy rises: as the search has found it from the corners."""
+        shape = [len(values) for values in self.axes]
+        words = {found.word if (found := self.verdicts.get(place)) else OPEN for place in
+                 product(*([0, size - 1] for size in shape))}  # fmt: skip
+        settled = len(words) == 1 and OPEN not in words
+        return directions(lambda place: self.accuracies.get(place, {}), self.judge, shape, settled)
+
+    @property
     def rising(self) -> tuple[bool, ...]:
-        """Of each field, whether accuracy is said to rise with it: as the search has found it from the corners."""
-        return directions(lambda place: self.means.get(place, math.nan), [len(values) for values in self.axes])
+        """Of each field, whether accuracy is said to rise with it."""
+        return self.directions.rising
 
     @cached_property
     def turn(self) -> tuple[Place, Place] | None:
@@ -223,11 +245,12 @@ class Requirement(Tabular):
         if self.design["against"] is not None:
             return self._said_of_front()
         lines = [self._said(border) for border in self.borders]
-        ways = [f"{name} ({'rising' if up else 'falling'})" for name, up in zip(self.fields, self.rising, strict=True)]
+        told = zip(self.fields, self.rising, self.directions.sure, strict=True)
+        ways = [f"{name} ({'rising' if up else 'falling'}{'' if sure else ', open'})" for name, up, sure in told]
         lines += [f"assumed: accuracy goes one way along {' and '.join(ways)}; where it does not, borders mean little"]
         for one, other in self.contradictions[:3]:
-            told = [", ".join(map(shown, self.values(place))) for place in (one, other)]
-            lines.append(f"contradicted: {told[0]} meets the target and {told[1]} misses it")
+            good, bad = (", ".join(map(shown, self.values(place))) for place in (one, other))
+            lines.append(f"contradicted: {good} meets the target and {bad} misses it")
         if self.turn is not None:
             best, end = (
                 f"{', '.join(map(shown, self.values(place)))} has {_share(self.means[place])}" for place in self.turn

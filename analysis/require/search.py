@@ -7,36 +7,10 @@ assumption: it is what lets a verdict stand for all points on one side. The func
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
 
 Ask = Callable[[int], bool]
 """Whether the point of an index meets the target."""
-Place = tuple[int, ...]
-"""Indices of a point."""
-
-
-def directions(mean: Callable[[Place], float], shape: Sequence[int]) -> tuple[bool, ...]:
-    """Return of each field whether accuracy rises along it: by the corners of the grid, two that only it tells apart.
-
-    Where edges disagree, as between corners that are as accurate as each other, that one tells along which accuracy
-    changes most.
-
-    Parameters
-    ----------
-    mean : callable
-        Mean accuracy of a corner; nan where it is not known.
-    shape : sequence of int
-        Values of each field.
-    """
-    found = []
-    for n in range(len(shape)):
-        ends = product(*([0] if k == n else [0, size - 1] for k, size in enumerate(shape)))
-        edges = [(low, (*low[:n], shape[n] - 1, *low[n + 1 :])) for low in ends]
-        changes = [mean(high) - mean(low) for low, high in edges]
-        found.append(max((each for each in changes if not math.isnan(each)), key=abs, default=0.0) >= 0)
-    return tuple(found)
 
 
 def bisect(ask: Ask, count: int, low: int = -1) -> int:

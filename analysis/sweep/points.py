@@ -44,6 +44,8 @@ class Point:
     accuracies: np.ndarray
     """(trials,) of those that did not fail."""
     failed: int
+    wider: float = 1.0
+    """By what its standard error grows, as it decided how many trials there are (:mod:`analysis.sweep.stopping`)."""
 
     @property
     def mean(self) -> float:
@@ -58,7 +60,7 @@ class Point:
     @property
     def error(self) -> float:
         """Standard error of the mean; nan below two trials."""
-        return self.std / math.sqrt(len(self.accuracies)) if len(self.accuracies) > 1 else math.nan
+        return self.wider * self.std / math.sqrt(len(self.accuracies)) if len(self.accuracies) > 1 else math.nan
 
 
 def is_field(name: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from analysis.sweep.ledger import RUN, SWEEP, TRIALS, read_name, read_page
 from analysis.sweep.points import Point, points, present, rank, shown
 from analysis.sweep.records import read_records
 from analysis.sweep.right import RIGHT
+from analysis.sweep.stopping import asked
 from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from hw_models.whole_files import replaced
@@ -96,7 +97,11 @@ class Sweep(Tabular):
     @property
     def means(self) -> list[Point]:
         """Points in the order of their values, each with the accuracies of its seeds."""
-        return points(self.rows, self.fields) if self.rows else []
+        rules = [asked(design) for design in self.about["designs"]]
+        found = points(self.rows, self.fields) if self.rows else []
+        counts = [len(point.accuracies) for point in found]
+        wider = [max((rule.widening(count) for rule in rules), default=1.0) for count in counts]
+        return [replace(point, wider=each) for point, each in zip(found, wider, strict=True)]
 
     def table(self) -> list[Page]:
         """Return a row for each trial, with the columns of ``results.parquet`` in their order."""

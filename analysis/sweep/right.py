@@ -9,12 +9,30 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 
 RIGHT = "right"
 """Name of the text in a trial's result."""
+
+
+class Samples(NamedTuple):
+    """How many samples a trial sees."""
+
+    seen: int
+    split: int
+    """Of so many, of which the seed draws them."""
+
+    def scatter(self, share: float) -> float:
+        """Return the standard deviation of the share that is right, if it is ``share`` on the split.
+
+        sqrt(share (1 - share)/K (N - K)/(N - 1)) of K samples from N: of a hypergeometric number.
+        """
+        left = max(self.split - self.seen, 0) / max(self.split - 1, 1)
+        return math.sqrt(share * (1 - share) / self.seen * left)
 
 
 def packed(right: np.ndarray, drawn: np.ndarray | None, size: int) -> str:
@@ -36,6 +54,18 @@ def packed(right: np.ndarray, drawn: np.ndarray | None, size: int) -> str:
         bits[0, drawn], bits[1, drawn] = right, True
     held = zlib.compress(np.packbits(bits).tobytes(), 9)
     return f"{size}:{len(bits)}:{base64.b64encode(held).decode()}"
+
+
+def counts(text: str) -> Samples:
+    """Return how many samples a trial saw, and of how many.
+
+    Raises
+    ------
+    ValueError
+        If it is no text of :func:`packed`.
+    """
+    found = unpacked(text)
+    return Samples(int(np.count_nonzero(~np.isnan(found))), len(found))
 
 
 def unpacked(text: str) -> np.ndarray:

@@ -13,11 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+
 from analysis.sweep import plans, results
 from analysis.sweep.conductor import Conductor, Report
 from analysis.sweep.executors import TIMEOUT, Cluster, Given, Local, Pool
 from analysis.sweep.ledger import RUN, Ledger, check
 from analysis.sweep.plans import PlannedPoint, SweepPlan
+from analysis.sweep.right import RIGHT, Samples, counts, unpacked
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import FORMAT, free_settings
 from hw_models.chip.description import PERFECT
@@ -128,6 +131,18 @@ class Rounds:
     def accuracies(self, point: PlannedPoint) -> dict[int, float | None]:
         """Return the accuracies of the first seeds of a point, None of those that failed."""
         return {seed: None if found is None else found["accuracy"] for seed, found in self.found(point).items()}
+
+    def right(self, point: PlannedPoint) -> dict[int, np.ndarray]:
+        """Return by seed which samples of the split were right, of trials that tell (:mod:`analysis.sweep.right`)."""
+        return {seed: unpacked(text) for seed, text in self._texts(point).items()}
+
+    def samples(self, point: PlannedPoint) -> Samples | None:
+        """Return how many samples the trials of a point see; None where none tells."""
+        return next((counts(text) for text in self._texts(point).values()), None)
+
+    def _texts(self, point: PlannedPoint) -> dict[int, str]:
+        told = {seed: found.get(RIGHT) for seed, found in self.found(point).items() if found is not None}
+        return {seed: text for seed, text in told.items() if text is not None}
 
 
 def pool_of(count: int | None, cluster: str | None, timeout: float = TIMEOUT, executor: Executor | None = None) -> Pool:

@@ -2,6 +2,13 @@
 
 Seeds are 0, 1, 2, ... and the rule looks at the first n of them only, so that what is run does not depend on the order
 in which trials finish, nor on interruptions.
+
+Whoever stops where an estimated error is small stops where it is too small: of normal accuracies, 7.5 % of the 95 %
+intervals m +- t s/sqrt(n) then miss the mean where looking begins with 6 seeds, 10 % where it begins with 3. Given the
+spreads that a rule looked at, the mean of n seeds is still normal with sigma/sqrt(n), as means and spreads of normal
+numbers are independent, so that only the error has to grow, and by how much is known. With 1 + 2/n the 95 % interval
+misses in 5.0 % at most, whatever sigma, and the 99 % interval in 1.07 % (``tests/benchmarks/stopping.py``). It costs
+about four seeds a point.
 """
 
 from __future__ import annotations
@@ -11,6 +18,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hw_models.reading import Entries
 from neuroep.errors import ConfigError
 
 FIRST = 6
@@ -18,6 +26,8 @@ FIRST = 6
 of the true one with a probability of 22 % at 3 seeds and of 6 % at 6; a rule that looks again and again finds it."""
 LAST = 20
 """Most seeds of a point, unless said otherwise."""
+WIDER, WIDER_OF_FEW = 2.0, 3.0
+"""c of the factor 1 + c/n on errors that have decided where to stop; the second where looks begin below ``FIRST``."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +37,21 @@ class Rule:
     seeds: int
     """Fixed number, or the smallest."""
     until: float | None = None
-    """Stop when the standard error of the mean accuracy is at most this."""
+    """Stop when the standard error of the mean accuracy, with its :meth:`widening`, is at most this."""
     most: int = 0
     """Largest number, with ``until``."""
+
+    def widening(self, count: int) -> float:
+        """Return by what an error over so many seeds grows, as it has decided how many there are; 1 where it has not.
+
+        Parameters
+        ----------
+        count : int
+            Seeds that did not fail.
+        """
+        if self.until is None or self.seeds >= self.most or count < 1:
+            return 1.0
+        return 1 + (WIDER if self.seeds >= FIRST else WIDER_OF_FEW) / count
 
     def due(self, accuracies: Mapping[int, float | None]) -> list[int]:
         """Return the seeds to be run now.
@@ -43,8 +65,8 @@ class Rule:
         if missing or self.until is None:
             return missing
         for count in range(self.seeds, self.most):
-            found = [accuracies[seed] for seed in range(count)]
-            if standard_error([value for value in found if value is not None]) <= self.until:
+            found = [value for seed in range(count) if (value := accuracies[seed]) is not None]
+            if standard_error(found) * self.widening(len(found)) <= self.until:
                 return []
             if count not in accuracies:
                 return [count]
@@ -83,6 +105,11 @@ def rule(seeds: int | None = None, until: float | None = None, most: int | None 
     if last < first:
         raise ConfigError(f"max_seeds is {last}: should be at least the {first} seeds that every point gets")
     return Rule(first, until, last)
+
+
+def asked(design: Entries) -> Rule:
+    """Return the rule of a design as the page of a directory holds it; a fixed number where it tells of none."""
+    return Rule(design.get("seeds") or 1, design.get("until"), design.get("max_seeds") or 0)
 
 
 def standard_error(values: list[float]) -> float:

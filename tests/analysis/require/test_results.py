@@ -62,6 +62,9 @@ class Chips:
     def accuracies(self, place):
         return self.found.get(place, {})
 
+    def samples(self, place):
+        return None
+
     def take(self, places, rule):
         for place in places:
             seeds = self.found.setdefault(place, {})

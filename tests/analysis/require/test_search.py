@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.require.search import bisect, checks, checks_of_contour, contour, directions, violations
+from analysis.require.search import bisect, checks, checks_of_contour, contour, violations
 
 
 class Answers:
@@ -69,14 +69,6 @@ def test_checks_of_a_contour():
     assert checks_of_contour([9, 9, 9, 9, 9], 9) == [(c, n) for n in (1, 2, 3) for c in (2, 4, 6)]
     assert checks_of_contour([9, 4, 4], 9) == [(2, 1), (7, 1)]
     assert checks_of_contour([2, 2], 2) == [] and checks_of_contour([3], 3) == [(1, 0)]
-
-
-def test_directions_by_the_corners():
-    corners = {(0, 0): 0.9, (4, 0): 0.9, (0, 2): 0.5, (4, 2): 0.6}
-    assert directions(corners.__getitem__, (5, 3)) == (True, False)
-    assert directions({(0,): 0.9, (6,): 0.2}.__getitem__, (7,)) == (False,)
-    assert directions(lambda place: math.nan, (7, 2)) == (True, True)
-    assert directions(lambda place: {(0, 0): 0.8, (4, 0): 0.7}.get(place, math.nan), (5, 3)) == (False, True)
 
 
 def test_what_contradicts_an_order_is_told():

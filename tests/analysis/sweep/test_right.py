@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.sweep import results as sweeps
-from analysis.sweep.right import packed, unpacked
+from analysis.sweep.right import Samples, counts, packed, unpacked
 
 
 @pytest.mark.parametrize("size", [1, 7, 8, 1000])
@@ -18,6 +18,18 @@ def test_there_and_back(size):
     found = unpacked(packed(right[drawn], drawn, size))
     assert np.flatnonzero(~np.isnan(found)).tolist() == drawn.tolist()
     assert (found[drawn] == right[drawn]).all()
+
+
+def test_how_many_samples():
+    assert counts(packed(np.ones(5, dtype=bool), None, 5)) == (5, 5)
+    assert counts(packed(np.zeros(2, dtype=bool), np.array([1, 7]), 9)) == (2, 9)
+
+
+@pytest.mark.parametrize("seen", [1, 20, 300, 1000])
+def test_drawn_samples_scatter(seen):
+    """20,000 draws of some of 1,000 samples, of which 900 are right, within 4 sigma of a standard deviation."""
+    drawn = np.random.default_rng(0).hypergeometric(900, 100, seen, 20000) / seen
+    assert drawn.std() == pytest.approx(Samples(seen, 1000).scatter(0.9), rel=0.04, abs=1e-12)
 
 
 def test_it_is_short():
