@@ -295,6 +295,7 @@ ROW = f'<p>A word: 95.5 % of <code><span class="pre">{NAMED}</span></code>, 3 +-
 def test_lines_of_the_site_end_where_no_word_does() -> None:
     shown = legible.page(f"<title>{NAMED}</title>{ROW}")
     assert "chip.<wbr>device.<wbr>programming_<wbr>noise" in shown and f"<title>{NAMED}</title>" in shown
+    assert '<td><span class="keep">7.6e-08</span></td>' in legible.page("<td>7.6e-08</td>")
     assert "95.5\u00a0%" in shown and "3 +-\u00a01.0" in shown
     assert re.sub("<wbr>", "", shown).replace("\u00a0", " ") == f"<title>{NAMED}</title>{ROW}"
 
