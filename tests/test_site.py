@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import re
 import shlex
@@ -137,7 +138,10 @@ def test_every_command_and_option_has_an_entry() -> None:
     text = made()["generated/commands.md"]
     for name, parser in cli.build_parser()[1].items():
         assert f"## neuroep {name}\n" in text
-        assert all(option in text for option in parser._option_string_actions if option not in running.UNSAID)
+        for option, action in parser._option_string_actions.items():
+            said = option not in running.UNSAID and action.help != argparse.SUPPRESS
+            assert (f"\n`{option}" in text or f", {option}" in text) if said else True, option
+    assert argparse.SUPPRESS not in text
 
 
 def commands(text: str) -> list[list[str]]:
@@ -272,7 +276,7 @@ def test_fences_are_longer_than_what_they_hold() -> None:
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [(None, "unset"), (True, "`true`"), (2.5e-7, "`2.5e-07`"), ((), "`[]`"), ((1.0, 2.0), "`[1, 2]`")],
+    [(None, "unset"), ("", "empty"), (True, "`true`"), (2.5e-7, "`2.5e-07`"), ((), "`[]`"), ((1.0, 2.0), "`[1, 2]`")],
 )
 def test_values_are_those_of_a_file(given: object, shown: str) -> None:
     assert entries.value(given) == shown
@@ -291,6 +295,7 @@ ROW = f'<p>A word: 95.5 % of <code><span class="pre">{NAMED}</span></code>, 3 +-
 def test_lines_of_the_site_end_where_no_word_does() -> None:
     shown = legible.page(f"<title>{NAMED}</title>{ROW}")
     assert "chip.<wbr>device.<wbr>programming_<wbr>noise" in shown and f"<title>{NAMED}</title>" in shown
+    assert '<td><span class="keep">7.6e-08</span></td>' in legible.page("<td>7.6e-08</td>")
     assert "95.5\u00a0%" in shown and "3 +-\u00a01.0" in shown
     assert re.sub("<wbr>", "", shown).replace("\u00a0", " ") == f"<title>{NAMED}</title>{ROW}"
 

@@ -90,13 +90,14 @@ def replay(fit: ResponseFit, seed: int = 0, readings: int = DRAWN, many: int = M
 
 
 def plot_replay(result: Replay, ax: Axes | None = None) -> Axes:
-    """Draw the mean of the measured devices, and what the fit says of them; 90 % of them, and of devices of the chip."""
+    """Draw the measured devices' mean, and what the fit says of them; 90 % of them, and of devices of the chip."""
     ax = style.axes(ax)
     x, many = np.arange(result.measured.shape[1]), len(result.measured)
     bands = [(result.replayed, style.VERMILION, f"90 % of {len(result.replayed)} devices that the chip draws")]
     if many > SHOWN:
         bands.insert(0, (result.measured, style.BLUE, "90 % of them"))
-    lines = ((result.measured, style.BLUE, "-", "measured"), (result.said, style.VERMILION, "--", f"fit of the same device{'s' * (many > 1)}"))
+    fit = f"fit of the same device{'s' * (many > 1)}"
+    lines = ((result.measured, style.BLUE, "-", "measured"), (result.said, style.VERMILION, "--", fit))
     for order, (rows, colour, line, name) in enumerate(lines, 2):
         for row in rows[:SHOWN] if many > 1 else ():
             ax.plot(x, row, color=colour, linewidth=0.5, alpha=0.45, zorder=order)

@@ -67,6 +67,20 @@ def uncover(sheet: Figure, *, drawn: bool = False) -> None:
             drawn = False
 
 
+def wrap_titles(sheet: Figure) -> None:
+    """Put titles on several lines that would be cut at the edge of a figure, or run on above the next panel."""
+    single = len([ax for ax in sheet.axes if not _is_bar(ax)]) == 1
+    sheet.draw_without_rendering()
+    for ax in sheet.axes:
+        renderer = _renderer(ax)
+        end = sheet.bbox.x1 if single else max(ax.get_window_extent(renderer).x1, 0.0)
+        for title in _titles(ax):
+            box, words = title.get_window_extent(renderer), " ".join(title.get_text().split())
+            if box.x1 > end + 1 and "$" not in words:
+                longest = max(map(len, title.get_text().split("\n")))
+                title.set_text(filled(words, max(LEAST, int(longest * (end - box.x0) / box.width))))
+
+
 def _beside(ax: Axes, legend: Legend) -> bool:
     """Tell whether a legend was put at a place beside the axes."""
     anchor = legend.get_bbox_to_anchor()

@@ -144,9 +144,12 @@ def write_png(
 ) -> None:
     """Write a figure as PNG, with texts of its header changed or left out, and as small as can be if asked for.
 
-    Legends that lie over data are moved first; ``drawn``: the layout is known already.
+    Titles that would be cut are wrapped, and legends that lie over data are moved first; ``drawn``: the layout is known
+    already.
     """
     kwargs = {"optimize": True} if optimize else None
+    if not drawn:
+        fitting.wrap_titles(sheet)
     fitting.uncover(sheet, drawn=drawn)
     with warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; a warning about it tells nobody which name it was.

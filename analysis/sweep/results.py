@@ -1,8 +1,8 @@
 """Tables of a sweep: one row per trial as Parquet, mean and spread by point.
 
-results.parquet   varied fields, seed, what was measured, counters, error, id; sorted, the same bytes whatever ran
-                  the trials in whatever order
-timings.parquet   id, seconds, attempt, worker, time of each trial: what differs from run to run
+    results.parquet   varied fields, seed, what was measured, counters, error, id; sorted, the same bytes whatever ran
+                      the trials in whatever order
+    timings.parquet   id, seconds, attempt, worker, time of each trial: what differs from run to run
 """
 
 from __future__ import annotations

@@ -49,6 +49,8 @@ def value(given: object) -> str:
     """Return a value as a chip's file has it, in code; or that it is unset."""
     if given is None:
         return "unset"
+    if given == "":
+        return "empty"
     if isinstance(given, bool):
         return f"`{str(given).lower()}`"
     if isinstance(given, tuple | list):

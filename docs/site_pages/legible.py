@@ -18,6 +18,8 @@ AS_IT_IS = ("script", "style", "title", "math", "svg", "textarea")
 """Elements whose text is no running text."""
 PICTURE = re.compile(r"<img\b[^>]*\bsrc=\"([^\"]*_images/[^\"]+)\"[^>]*>(?!</a>)")
 OPTION = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w.-]*)")
+NUMBER = re.compile(r"(?<!\w)\d[\d.]*e-\d+")
+"""One with a negative exponent, whose line may not end behind its minus."""
 KEPT = (
     (re.compile(r"(?<=\d) (?=%)"), "\u00a0"),
     (re.compile(r"(?<=\+-) (?=\d)"), "\u00a0"),
@@ -74,7 +76,7 @@ def _options(text: str) -> str:
 def _names(text: str) -> str:
     for place, instead in KEPT:
         text = place.sub(instead, text)
-    return "<wbr>".join(name_parts(text))
+    return NUMBER.sub(r'<span class="keep">\g<0></span>', "<wbr>".join(name_parts(text)))
 
 
 def _reached(html: str) -> str:

@@ -50,7 +50,7 @@ unique. A value that cannot be is refused in one line, and the command ends with
 
 def _told(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     for action in parser._actions:
-        if not set(action.option_strings) & set(UNSAID):
+        if not set(action.option_strings) & set(UNSAID) and action.help != argparse.SUPPRESS:
             yield action
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from analysis.drawing import html
+
 import numpy as np
 import pytest
 
 from analysis import comparison, report
-from analysis.drawing import html
-
 from analysis.comparison import bench, measure, pictures as comparison_pictures
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
@@ -257,7 +257,7 @@ def test_the_limit_of_a_chip_is_said(compared, parsed) -> None:
     text = text.replace("<wbr>", "")
     assert "Cosine without the difference between the phases" in text and "limits learning most" not in text
     worst = hermes.limits[0]
-    row = f"<td>hermes</td><td>{worst['name']}</td><td class=\"n\">{100 * worst['cost']:.0f} %</td>"
+    row = f"<td>{hermes.name}</td><td>{worst['name']}</td><td class=\"n\">{100 * worst['cost']:.0f} %</td>"
     assert f'{row}<td class="t">{worst["where"]}</td><td class="t">{html.escape(worst["cure"])}</td>' in text
 
 

@@ -48,6 +48,19 @@ def test_a_legend_below_covers_no_name_of_the_axis() -> None:
     assert ax.get_legend().get_window_extent().y1 <= ax.xaxis.label.get_window_extent().y0
 
 
+def test_a_title_is_neither_cut_nor_over_the_next_panel() -> None:
+    sheet = style.figure(9.0, 3.0)
+    panels = sheet.subplots(1, 2)
+    title = "Gradient of EP: weights as conducted (bar) and as programmed (dash)"
+    for ax in panels:
+        style.dress(ax, x="x [1]", y="y [1]", title=title)
+    fitting.wrap_titles(sheet)
+    sheet.draw_without_rendering()
+    for ax in panels:
+        assert ax._left_title.get_window_extent().x1 <= ax.get_window_extent().x1 + 2
+        assert ax._left_title.get_text().count("\n") == 1
+
+
 def test_several_panels_stay_as_wide_as_they_were() -> None:
     sheet = style.figure(9.0, 3.0)
     sheet.subplots(1, 2)

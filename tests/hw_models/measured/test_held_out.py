@@ -99,7 +99,7 @@ def test_cycles_of_unlike_lengths_have_no_mean_curve() -> None:
 
 def test_a_course_begins_with_each_cycle_at_the_reading_ahead_of_it(linear: FittedResponse) -> None:
     said, data = held_out.mean_courses(linear, 170), linear.data
-    devices, table = linear.best.problem.placed(linear.best.own, linear.best.shared)
+    devices, _ = linear.best.problem.placed(linear.best.own, linear.best.shared)
     first = int(np.flatnonzero(np.diff(data.cycle[0]))[0]) + 1
     assert said.shape == (3, 170) and (said[:, 0] == data.readings[:, 0]).all() and 80 <= first <= 81
     for d in range(3):
