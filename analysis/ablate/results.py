@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from analysis.ablate.conditions import AS_IT_IS, BOTH, FRAME, IDEAL, ONLY, WITHOUT
 from analysis.ablate.differences import Accuracies, Right, SeedDifference, difference, gain, interaction, marked
@@ -153,23 +152,24 @@ class Ablation(Tabular):
             both, first, second, own = (self.accuracies(*each) for each in square)
             right = [self.right(*each) for each in square]
             found.append(interaction(both, first, second, own, right, self.rule.widening))
-        told = iter(marked(found, **self._weights(len(effects), len(pairs))))
+        weights, unseen = self._weights(len(effects), len(pairs))
+        told = iter(marked(found, weights=weights, unseen=unseen))
         return (
             [EffectCost(one["name"], one["within"], one["told"], next(told), next(told)) for one in effects],
             [PairCost(pair, next(told), next(told)) for pair in pairs],
         )
 
-    def _weights(self, effects: int, pairs: int) -> dict[str, Any]:
+    def _weights(self, effects: int, pairs: int) -> tuple[list[float], float]:
         """Return how marks share their level: half for effects, half for pairs, all those that could have been chosen.
 
         Pairs are chosen by the chips that judge them: of ten effects that cost nothing, those that seem to cost most
         are those whose interactions seem large. Counted with all others, they are marked no more often for it.
         """
         every = self.pairs_in_all
+        of_effects = [1 / effects] * (2 * effects)
         if not pairs:
-            return {}
-        each = 1 / every
-        return {"weights": [1 / effects] * (2 * effects) + [each] * (2 * pairs), "unseen": 2 * each * (every - pairs)}
+            return of_effects, 0.0
+        return of_effects + [1 / every] * (2 * pairs), 2 * (every - pairs) / every
 
     @property
     def costs(self) -> list[EffectCost]:

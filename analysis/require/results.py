@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from analysis.ablate.results import aligned
 from analysis.require.directions import Directions, directions
@@ -22,7 +21,7 @@ from analysis.require.verdicts import OPEN, UNKNOWN, Judge, Verdict
 from analysis.sweep import results as sweeps
 from analysis.sweep.points import key, shown
 from analysis.sweep.results import Sweep
-from analysis.sweep.right import Samples, counts
+from analysis.sweep.right import SamplesSeen, counts
 from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from neuroep.errors import ConfigError
@@ -106,14 +105,23 @@ class Requirement(Tabular):
         """Accuracies by seed of the points that were run."""
         return self._gathered(self.sweep, "accuracy")
 
-    def _gathered(self, sweep: Sweep, what: str) -> dict[Place, dict[int, Any]]:
-        index = [{key(value): n for n, value in enumerate(values)} for values in self.axes]
-        found: dict[Place, dict[int, Any]] = {}
+    def _gathered(self, sweep: Sweep, what: str) -> dict[Place, dict[int, float | None]]:
+        found: dict[Place, dict[int, float | None]] = {}
         for row in sweep.rows:
-            at = [of.get(key(row[name])) for of, name in zip(index, self.fields, strict=True)]
-            if None not in at:
-                found.setdefault(tuple(n for n in at if n is not None), {})[row["seed"]] = row.get(what)
+            place = self._place(row)
+            if place is not None:
+                found.setdefault(place, {})[row["seed"]] = row.get(what)
         return found
+
+    @cached_property
+    def _index(self) -> list[dict[str, int]]:
+        return [{key(value): n for n, value in enumerate(values)} for values in self.axes]
+
+    def _place(self, row: Entries) -> Place | None:
+        """Return the point of a trial; None if it is not on the grid."""
+        at = [of.get(key(row[name])) for of, name in zip(self._index, self.fields, strict=True)]
+        known = tuple(n for n in at if n is not None)
+        return known if len(known) == len(at) else None
 
     @cached_property
     def verdicts(self) -> dict[Place, Verdict]:
@@ -122,12 +130,11 @@ class Requirement(Tabular):
         return {place: self.judge.verdict(seeds, self._samples.get(place, UNKNOWN))[0] for place, seeds in found}
 
     @cached_property
-    def _samples(self) -> dict[Place, Samples]:
+    def _samples(self) -> dict[Place, SamplesSeen]:
         """How many samples the trials of a point see, where they tell."""
-        told = self.sweep.right
-        names = {place: map(str, ids.values()) for place, ids in self._gathered(self.sweep, "id").items()}
-        texts = {place: [told[name] for name in ids if name in told] for place, ids in names.items()}
-        return {place: counts(found[0]) for place, found in texts.items() if found}
+        rows = [row for row in self.sweep.rows if row.get("id") in self.sweep.right]
+        texts = {self._place(row): self.sweep.right[row["id"]] for row in rows}
+        return {place: counts(text) for place, text in texts.items() if place is not None}
 
     @cached_property
     def directions(self) -> Directions:

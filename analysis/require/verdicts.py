@@ -35,7 +35,7 @@ from functools import cache
 
 import numpy as np
 
-from analysis.sweep.right import Samples
+from analysis.sweep.right import SamplesSeen
 from neuroep.errors import ConfigError
 
 OPEN = "open"
@@ -69,11 +69,11 @@ class Verdict:
         return f"{'meets' if self.met else 'misses'} it" if self.sure else OPEN
 
 
-UNKNOWN = Samples(10**9, 10**9)
+UNKNOWN = SamplesSeen(10**9, 10**9)
 """So many that their draw does not count."""
 
 
-def chance(accuracies: Sequence[float], target: float, samples: Samples = UNKNOWN) -> float:
+def chance(accuracies: Sequence[float], target: float, samples: SamplesSeen = UNKNOWN) -> float:
     """Return the chance of such accuracies where their mean is at the target or below; see the top of this file.
 
     Parameters
@@ -81,7 +81,7 @@ def chance(accuracies: Sequence[float], target: float, samples: Samples = UNKNOW
     accuracies : sequence of float
         Of two seeds or more.
     target : float
-    samples : Samples
+    samples : SamplesSeen
         Of each seed.
     """
     from scipy.special import ndtr, ndtri
@@ -121,7 +121,7 @@ class Judge:
         return counts + ([self.most] if self.most > counts[-1] else [])
 
     def verdict(
-        self, accuracies: Mapping[int, float | None], samples: Samples = UNKNOWN
+        self, accuracies: Mapping[int, float | None], samples: SamplesSeen = UNKNOWN
     ) -> tuple[Verdict, int | None]:
         """Return what is known of a point, and the seeds that the next look needs; None where there is none.
 
@@ -129,7 +129,7 @@ class Judge:
         ----------
         accuracies : mapping of int to float or None
             Of the seeds 0, 1, ...; None of those that failed, which count as run and not in the mean.
-        samples : Samples
+        samples : SamplesSeen
             Of each seed.
         """
         from scipy.stats import t

@@ -19,7 +19,7 @@ RIGHT = "right"
 """Name of the text in a trial's result."""
 
 
-class Samples(NamedTuple):
+class SamplesSeen(NamedTuple):
     """How many samples a trial sees."""
 
     seen: int
@@ -56,7 +56,7 @@ def packed(right: np.ndarray, drawn: np.ndarray | None, size: int) -> str:
     return f"{size}:{len(bits)}:{base64.b64encode(held).decode()}"
 
 
-def counts(text: str) -> Samples:
+def counts(text: str) -> SamplesSeen:
     """Return how many samples a trial saw, and of how many.
 
     Raises
@@ -65,7 +65,7 @@ def counts(text: str) -> Samples:
         If it is no text of :func:`packed`.
     """
     found = unpacked(text)
-    return Samples(int(np.count_nonzero(~np.isnan(found))), len(found))
+    return SamplesSeen(int(np.count_nonzero(~np.isnan(found))), len(found))
 
 
 def unpacked(text: str) -> np.ndarray:

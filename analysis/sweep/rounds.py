@@ -20,7 +20,7 @@ from analysis.sweep.conductor import Conductor, Report
 from analysis.sweep.executors import TIMEOUT, Cluster, Given, Local, Pool
 from analysis.sweep.ledger import RUN, Ledger, check
 from analysis.sweep.plans import PlannedPoint, SweepPlan
-from analysis.sweep.right import RIGHT, Samples, counts, unpacked
+from analysis.sweep.right import RIGHT, SamplesSeen, counts, unpacked
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import FORMAT, free_settings
 from hw_models.chip.description import PERFECT
@@ -136,7 +136,7 @@ class Rounds:
         """Return by seed which samples of the split were right, of trials that tell (:mod:`analysis.sweep.right`)."""
         return {seed: unpacked(text) for seed, text in self._texts(point).items()}
 
-    def samples(self, point: PlannedPoint) -> Samples | None:
+    def samples(self, point: PlannedPoint) -> SamplesSeen | None:
         """Return how many samples the trials of a point see; None where none tells."""
         return next((counts(text) for text in self._texts(point).values()), None)
 

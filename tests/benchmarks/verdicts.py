@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from analysis.require.verdicts import UNKNOWN, Judge
 from analysis.sweep import results as sweeps
-from analysis.sweep.right import Samples
+from analysis.sweep.right import SamplesSeen
 
 SPLIT = 2000
 TARGETS = 0.6, 0.87, 0.97
@@ -99,7 +99,7 @@ def main():
             for seen in SEEN:
                 table = drawn(np.random.default_rng(given.seed), target, chip, read, seen, given.repeats)
                 name = f"target {target}, {world}, {seen} samples"
-                page[name] = [shares(table, target, looks, Samples(seen, SPLIT)) for looks in LOOKS]
+                page[name] = [shares(table, target, looks, SamplesSeen(seen, SPLIT)) for looks in LOOKS]
                 line(name, page[name])
     if given.out:
         Path(given.out).write_text(json.dumps(page, indent=2), encoding="utf-8")

@@ -15,7 +15,7 @@ from neuroep.errors import ConfigError
 def test_the_page_of_a_border(bits, checked):
     text = checked(report.render(bits.out))
     assert report.render(bits.out) == text
-    for title in ("In short", "Points that were run", "Accuracy by point", "To reproduce it", "meets it"):
+    for title in ("In short", "Points that were run", "Accuracy by point", "To reproduce it", "misses it"):
         assert title in text
     assert 'alt="points by verdict"' in text and "assumed: accuracy goes one way" in text
 

@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import t
 
 from analysis.require.verdicts import UNKNOWN, chance, judge
-from analysis.sweep.right import Samples
+from analysis.sweep.right import SamplesSeen
 from neuroep.errors import ConfigError
 
 
@@ -63,10 +63,10 @@ def test_a_chance_is_that_of_drawn_means_and_spreads(target, count):
 
 def test_few_samples_are_not_exactly_known():
     """Three chips that are right on all of 20 samples: at a share of 97 % this is so in 16 % of the cases."""
-    found = judge(0.97, 0.95, 3, 3).verdict(dict.fromkeys(range(3), 1.0), Samples(20, 1000))[0]
+    found = judge(0.97, 0.95, 3, 3).verdict(dict.fromkeys(range(3), 1.0), SamplesSeen(20, 1000))[0]
     assert found.met and not found.sure
-    assert judge(0.97, 0.95, 3, 3).verdict(dict.fromkeys(range(3), 1.0), Samples(1000, 1000))[0].sure
-    assert judge(0.7, 0.95, 3, 3).verdict(dict.fromkeys(range(3), 1.0), Samples(20, 1000))[0].sure
+    assert judge(0.97, 0.95, 3, 3).verdict(dict.fromkeys(range(3), 1.0), SamplesSeen(1000, 1000))[0].sure
+    assert judge(0.7, 0.95, 3, 3).verdict(dict.fromkeys(range(3), 1.0), SamplesSeen(20, 1000))[0].sure
 
 
 def test_a_few_samples_at_the_target():
@@ -82,7 +82,7 @@ def test_a_few_samples_at_the_target():
                 if abs(np.mean(some) - 0.97) > t.isf(0.05 / 3, count - 1) * error:
                     told += np.mean(some) > 0.97
                     break
-            right += (found := judged(values, target=0.97, samples=Samples(seen, 1000))).sure and found.met
+            right += (found := judged(values, target=0.97, samples=SamplesSeen(seen, 1000))).sure and found.met
         assert told > 200 and right <= 100
 
 

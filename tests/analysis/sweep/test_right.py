@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.sweep import results as sweeps
-from analysis.sweep.right import Samples, counts, packed, unpacked
+from analysis.sweep.right import SamplesSeen, counts, packed, unpacked
 
 
 @pytest.mark.parametrize("size", [1, 7, 8, 1000])
@@ -29,7 +29,7 @@ def test_how_many_samples():
 def test_drawn_samples_scatter(seen):
     """20,000 draws of some of 1,000 samples, of which 900 are right, within 4 sigma of a standard deviation."""
     drawn = np.random.default_rng(0).hypergeometric(900, 100, seen, 20000) / seen
-    assert drawn.std() == pytest.approx(Samples(seen, 1000).scatter(0.9), rel=0.04, abs=1e-12)
+    assert drawn.std() == pytest.approx(SamplesSeen(seen, 1000).scatter(0.9), rel=0.04, abs=1e-12)
 
 
 def test_it_is_short():
