@@ -56,7 +56,7 @@ LENGTHS = "phase_lengths"
 """Name there of the sweeps that phases take, once they have been found."""
 
 
-class Live(NamedTuple):
+class EngineState(NamedTuple):
     """What an engine holds, by name; see :meth:`Engine.live`."""
 
     parameters: dict[str, np.ndarray]
@@ -489,7 +489,7 @@ class Engine(Displacing):
         """Return what a chip keeps by name: conductances, draws of its devices, counts, ranges; empty without one."""
         return _own(self.live().devices)
 
-    def live(self) -> Live:
+    def live(self) -> EngineState:
         """Return :meth:`parameters`, :meth:`optimiser_state` and :meth:`device_state`, what is large not copied.
 
         To be written to a file, or copied, before the next update.
@@ -504,7 +504,7 @@ class Engine(Displacing):
         devices = {name: values for name, values in whole.items() if name not in rule and name not in shapes}
         devices |= {f"{CHIP}.{name}": values for name, values in self.substrate.state().items()} | lengths
         kept_by_rule = {name: values for name, values in whole.items() if name in rule}
-        return Live({name: whole[name] for name in shapes}, kept_by_rule, devices)
+        return EngineState({name: whole[name] for name in shapes}, kept_by_rule, devices)
 
     def load_parameters(self, parameters: Mapping[str, np.ndarray]) -> None:
         """Replace all weights and biases.

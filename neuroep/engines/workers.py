@@ -166,7 +166,7 @@ class Workers:
         with _computing:
             if self.threads == 1 or len(parts) == 1:
                 return [task(first, last) for first, last in parts]
-            results: list[Any] = [None] * len(parts)
+            results = dict.fromkeys(range(len(parts)))
             failures: dict[int, BaseException] = {}
             waiting = iter(range(len(parts)))  # next() of it is one step of the interpreter: no part is taken twice
 
@@ -187,7 +187,7 @@ class Workers:
                     other.result()
             if failures:
                 raise failures[min(failures)]
-            return results
+            return list(results.values())
 
     def _threads(self) -> ThreadPoolExecutor:
         """Return the pool of this process."""
