@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 from hw_models.errors import ChipError
-from hw_models.measured.device_lines import Rows, rows_of
+from hw_models.measured.device_lines import DeviceRows, rows_of
 from hw_models.measured.device_shapes import Shapes, shapes
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, mixed, taken
 from hw_models.measured.population import Estimate, around, between
@@ -128,7 +128,7 @@ def _f(law: str, shape: Array | float, v: Array) -> Array:
     return np.where(np.abs(shape) > 1e-6, bent, v * (1 + shape * (v * v - 1) / 6))
 
 
-def _devices(law: str, v: Array, y: Array, rows: Rows, seen: Array) -> Shapes:
+def _devices(law: str, v: Array, y: Array, rows: DeviceRows, seen: Array) -> Shapes:
     """Return shape and size of each device."""
     return shapes(partial(_f, law), rows.of(v), rows.of(y), seen, STARTS[law], ENDS[law])
 
@@ -137,7 +137,7 @@ def _rms(left: Array) -> float:
     return float(np.sqrt(np.mean(left**2)))
 
 
-def _tried(law: str, v: Array, y: Array, rows: Rows, place: Array) -> Tried:
+def _tried(law: str, v: Array, y: Array, rows: DeviceRows, place: Array) -> Tried:
     """Leave out every second voltage in turn."""
     scores, left_all, values = [], [], []
     for half in (0, 1):

@@ -28,7 +28,7 @@ ROUNDS = 6
 
 
 @dataclass(frozen=True)
-class Rows:
+class DeviceRows:
     """Readings in rows of one device each, (devices, most readings): ``place`` of one, ``seen`` where there is one."""
 
     place: Array
@@ -45,13 +45,13 @@ class Rows:
         return found
 
 
-def rows_of(device: Array) -> Rows:
+def rows_of(device: Array) -> DeviceRows:
     """Return where the readings of devices (readings,) stand, in their order."""
     many = np.bincount(device)
     place = np.zeros((len(many), int(many.max())), dtype=int)
     seen = np.arange(place.shape[1])[None] < many[:, None]
     place[seen] = np.argsort(device, kind="stable")
-    return Rows(place, seen)
+    return DeviceRows(place, seen)
 
 
 @dataclass(frozen=True)

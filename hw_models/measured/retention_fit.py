@@ -25,7 +25,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import t as student
 
 from hw_models.errors import ChipError
-from hw_models.measured.device_lines import PLAIN, Lines, Rows, lines, rows_of
+from hw_models.measured.device_lines import PLAIN, Lines, DeviceRows, lines, rows_of
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, likelihood, mixed, taken
 from hw_models.measured.population import LEVEL, Effects, Estimate, around, between
 from hw_models.measured.tables import MeasuredTable
@@ -125,7 +125,7 @@ def _mean_line(law: str, line: Array, t0: float, t: Array, y: Array, seen: Array
     return np.asarray(share + (1 - share) * np.exp(rate * (line - first)))
 
 
-def _prediction(x: Array, y: Array, rows: Rows, kept: Array) -> Array:
+def _prediction(x: Array, y: Array, rows: DeviceRows, kept: Array) -> Array:
     x = rows.of(x)
     return rows.back(lines(x, rows.of(y), rows.seen & rows.of(kept)).at(x))
 
