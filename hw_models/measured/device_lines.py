@@ -55,7 +55,7 @@ def rows_of(device: Array) -> DeviceRows:
 
 
 @dataclass(frozen=True)
-class Lines:
+class DeviceLines:
     """Of every device; all (..., devices) but ``left``."""
 
     offset: Array
@@ -86,7 +86,7 @@ def scale_of(left: Array, seen: Array) -> Array:
     return np.asarray(1.4826 * middle(left, seen) * np.sqrt(many / (many - 2)) * many / (many - 0.8))
 
 
-def lines(x: Array, y: Array, seen: Array) -> Lines:
+def lines(x: Array, y: Array, seen: Array) -> DeviceLines:
     """Fit a line to every row.
 
     Parameters
@@ -117,4 +117,4 @@ def lines(x: Array, y: Array, seen: Array) -> Lines:
     off = np.where(seen, x - (np.where(seen, x, 0.0).sum(axis=-1) / many)[..., None], 0.0)
     whole = (off * off).sum(axis=-1)
     noise = moderated(square, free)
-    return Lines(offset, slope, np.where(whole > 0, noise / np.where(whole > 0, whole, 1.0), 0.0), noise, left)
+    return DeviceLines(offset, slope, np.where(whole > 0, noise / np.where(whole > 0, whole, 1.0), 0.0), noise, left)

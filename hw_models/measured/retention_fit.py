@@ -25,7 +25,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import t as student
 
 from hw_models.errors import ChipError
-from hw_models.measured.device_lines import PLAIN, Lines, DeviceRows, lines, rows_of
+from hw_models.measured.device_lines import PLAIN, DeviceLines, DeviceRows, lines, rows_of
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, likelihood, mixed, taken
 from hw_models.measured.population import LEVEL, Effects, Estimate, around, between
 from hw_models.measured.tables import MeasuredTable
@@ -141,7 +141,7 @@ def _start(t: Array, y: Array, seen: Array) -> Estimate:
     logs = np.log(np.geomspace(first / 30, positive.max(), 50))
     free = max(int(seen.sum()) - 2 * len(t) - 1, 1)
 
-    def fitted(log_t0: Array) -> Lines:
+    def fitted(log_t0: Array) -> DeviceLines:
         return lines(np.log1p(t / np.exp(log_t0)[:, None, None]), y, seen)
 
     every = fitted(logs)
@@ -233,7 +233,7 @@ def _spread(effects: Sequence[Effects]) -> Estimate:
     return effects[0].spread.widened([one.spread.value for one in effects])
 
 
-def _loss(found: Lines) -> tuple[dict[str, object], dict[str, Estimate]]:
+def _loss(found: DeviceLines) -> tuple[dict[str, object], dict[str, Estimate]]:
     """Return fields and estimates of a loss with a time constant; devices differ in its logarithm."""
     rate, v = -found.slope, found.variance
     seen = rate > 0
