@@ -132,8 +132,10 @@ def follow(form, soft, readings, pulses, devices, table, found):
             for _ in range(abs(count)):
                 f, slope = factor(form, m, up, q, low, high, table)
                 sigma = noise * s * f + base * s + state * abs(m)
-                a = 1 + u * s * slope
-                m, var = m + u * s * f, a * a * var + sigma * sigma
+                a, move = 1 + u * s * slope, u * s * f
+                if soft and a < -1:
+                    a, move = -1.0, 2 * ((high if up else low) - m)
+                m, var = m + move, a * a * var + sigma * sigma
                 if soft:
                     m, var = cut_above(m, var, high)
                     m, var = cut_above(-m, var, -low)

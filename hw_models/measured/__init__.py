@@ -5,6 +5,8 @@ tables      CSV with units, and which kind of measurement it holds; units
 curves      readings behind pulses, checked; arrays, pulse_tables: from arrays and from files
 response    ``fit_response``: the response to pulses, chosen by cycles left out (held_out)
 likelihood  where the likelihood of curves is largest; laws: responses as its problems; fields: what they say
+own_profiles, censored: what curves leave open of a device's steps and bounds
+device_lines, device_shapes: lines and curves through the readings of many devices; habits: of files
 population  means and spreads of few devices, with intervals
 law_fits    how other laws are fitted: programming_error, read_noise_fit, retention_fit, current_fit
 chip_files  ``fit_files``, the door of ``neuroep fit``: one chip of all files, as TOML; summary: in words

@@ -1,28 +1,36 @@
 # Tested by tests/hw_models/measured/test_law_fits.py
 """Currents by voltage: the laws of :mod:`hw_models.laws.current_voltage`, I = G V_read F(V/V_read).
 
-V_read is the largest voltage. Each device has a conductance G of its own, solved for in closed form, and a shape of its
-own (a of sinh(a v)/sinh(a), c of (1 - c) v + c v^3), which gives the spread of shapes; residuals are shares of a
-device's largest current. Every second voltage is left out in turn.
+V_read is the largest voltage. Each device has a conductance G and a shape of its own (c of (1 - c) v + c v^3, and the
+square of a of sinh(a v)/sinh(a)); residuals are shares of a device's largest current. Curves that hardly bend tell a^2,
+of which the line is the value 0 and which noise takes below 0 as often as above, sinh being then a sine: a itself would
+come out too large. Every second voltage is left out in turn.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from hw_models.errors import ChipError
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, mixed, robust, taken
-from hw_models.measured.population import around, between
+from hw_models.measured.device_lines import DeviceRows, rows_of
+from hw_models.measured.device_shapes import Shapes, shapes
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, mixed, taken
+from hw_models.measured.population import Estimate, around, between
 from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
 FEWEST = 6
 """Voltages of a device."""
 LAWS = ("linear", "cubic", "sinh")
-ENDS = {"cubic": (-1.0, 1.0), "sinh": (0.01, 20.0)}
+ENDS = {"linear": (0.0, 0.0), "cubic": (-2.0, 2.0), "sinh": (-6.0, 400.0)}
+"""Of shapes."""
+STARTS = {"linear": (0.0,), "cubic": (0.1, 0.6), "sinh": (0.1, 4.0, 25.0)}
+LEAST = 0.01
+"""Of a^2: a curve that bends less is written as one that does so."""
 STRAY = 0.02
 """Of the largest current: what a law that fits leaves at most."""
 
@@ -61,18 +69,21 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
     place = np.zeros(len(v), dtype=int)
     for d in range(len(names)):
         place[np.flatnonzero(device == d)] = np.argsort(np.argsort(v[device == d], kind="stable"))
-    tried = [_tried(law, v, y, device, place) for law in LAWS]
-    fits = {law: _devices(law, v, y, device) for law in LAWS}
-    tried = [replace(one, fits=_rms(fits[one.law][3]) <= STRAY) for one in tried]
+    rows = rows_of(device)
+    tried = [_tried(law, v, y, rows, place) for law in LAWS]
+    fits = {law: _devices(law, v, y, rows, rows.seen) for law in LAWS}
+    rests = {law: _rms(rows.back(one.left)) for law, one in fits.items()}
+    tried = [replace(one, fits=rests[one.law] <= STRAY) for one in tried]
     law = taken(tried, asked)
-    shape, variance, size, left = fits[law]
+    best, left = fits[law], rows.back(fits[law].left)
+    shape, variance, size = best.shape, best.variance, best.size
     g = size * scale / top
     rest, notes = _rms(left), []
     if rest > STRAY:
         worst = float(top * v[int(np.argmax(np.abs(left)))])
         notes.append(f"Law '{law}' leaves {rest:.1%} of the largest current, most at {worst:.3g} V: it does not fit.")
     fields: dict[str, object] = {}
-    effects = between(g, np.full(len(g), float(np.mean((rest * scale / top) ** 2 / len(v)))))
+    effects = between(g, best.size_variance * (scale / top) ** 2)
     estimates = {
         "conductance": around(effects, len(g)).named("uS", "mean of the devices at read_voltage"),
     }
@@ -90,7 +101,12 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
                 notes.append("The current bends down: no law of a chip does, and the cube is left out.")
                 fields = {}
         else:
-            volts = one.through(lambda a: top / max(a, 1e-9))
+            volts = Estimate(
+                top / math.sqrt(max(one.value, LEAST)), top / math.sqrt(max(one.high, LEAST)),
+                top / math.sqrt(one.low) if one.low > 0 else math.inf, told=one.low > 0,
+            )  # fmt: skip
+            if not volts.told:
+                notes.append(f"Currents hardly bend: iv_voltage is {volts.low:.3g} V or more, as far as they tell.")
             estimates["iv_voltage"] = volts.named("V", "voltage from which the current is exponential")
             fields |= {"iv_voltage": _short(volts.value), "read_voltage": _short(top)}
     line = np.linspace(float(v.min()), float(v.max()), 100)
@@ -104,54 +120,30 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
 
 def _f(law: str, shape: Array | float, v: Array) -> Array:
     if law == "linear":
-        return v
+        return v + 0.0 * shape
     if law == "cubic":
         return np.asarray((1 - shape) * v + shape * v**3)
-    return np.asarray(np.sinh(shape * v) / np.sinh(shape))
+    root = np.sqrt(np.maximum(np.abs(shape), 1e-6))
+    bent = np.where(shape > 0, np.sinh(root * v) / np.sinh(root), np.sin(root * v) / np.sin(root))
+    return np.where(np.abs(shape) > 1e-6, bent, v * (1 + shape * (v * v - 1) / 6))
 
 
-def _fit(law: str, v: Array, y: Array) -> tuple[float, float, float]:
-    """Return shape, its variance, and the current at full voltage."""
-    if law == "linear":
-        w = np.ones_like(y)
-        for _ in range(5):
-            size = float((w * v * y).sum() / (w * v * v).sum())
-            left = np.abs(y - size * v)
-            w = np.minimum(1.0, 3 * (1.4826 * float(np.median(left)) + 1e-9) / np.maximum(left, 1e-300))
-        return 0.0, 0.0, size
-
-    def off(p: Array) -> Array:
-        return np.asarray(y - p[1] * _f(law, p[0], v))
-
-    first = _fit("linear", v, y)[2]
-    low, high = ENDS[law]
-    scale = 1e-3 + 1.4826 * float(np.median(np.abs(off(np.array([0.3 if law == "cubic" else 1.5, first])))))
-    starts = (0.1, 0.6) if law == "cubic" else (0.5, 2.0, 5.0)
-    tried = [robust(off, [start, first], ([low, 0.0], [high, math.inf]), scale) for start in starts]
-    p, covariance = min(tried, key=lambda one: float(np.abs(off(one[0])).sum()))
-    return float(p[0]), float(covariance[0, 0]), float(p[1])
-
-
-def _devices(law: str, v: Array, y: Array, device: Array) -> tuple[Array, Array, Array, Array]:
-    """Return shape, its variance and size of each device, and what is left of all points."""
-    rows = [_fit(law, v[device == d], y[device == d]) for d in range(int(device.max()) + 1)]
-    shape, variance, size = (np.array(column) for column in zip(*rows, strict=True))
-    return shape, variance, size, y - size[device] * _f(law, shape[device], v)
+def _devices(law: str, v: Array, y: Array, rows: DeviceRows, seen: Array) -> Shapes:
+    """Return shape and size of each device."""
+    return shapes(partial(_f, law), rows.of(v), rows.of(y), seen, STARTS[law], ENDS[law])
 
 
 def _rms(left: Array) -> float:
     return float(np.sqrt(np.mean(left**2)))
 
 
-def _tried(law: str, v: Array, y: Array, device: Array, place: Array) -> Tried:
+def _tried(law: str, v: Array, y: Array, rows: DeviceRows, place: Array) -> Tried:
     """Leave out every second voltage in turn."""
     scores, left_all, values = [], [], []
     for half in (0, 1):
-        left, out = np.empty_like(y), place % 2 == half
-        for d in np.unique(device):
-            own = device == d
-            shape, _, size = _fit(law, v[own & ~out], y[own & ~out])
-            left[own] = y[own] - size * _f(law, shape, v[own])
+        out = place % 2 == half
+        found = _devices(law, v, y, rows, rows.seen & rows.of(~out))
+        left = y - rows.back(found.size[:, None] * _f(law, found.shape[:, None], rows.of(v)))
         scale = float(np.sqrt(np.mean(left[~out] ** 2))) + 1e-5
         scores += [likelihood(left[out][own], scale) for own in mixed(int(out.sum()))]
         left_all.append(left[out])

@@ -20,6 +20,8 @@ GLITCH = 20.0
 """Ways of the median device from a device's middle to where no device goes: a reading is wrong."""
 WHITE = 0.75
 """Half the mean squared change between readings at a bound over their variance from which they do not wander."""
+FEW, SHARE = 3, 0.2
+"""Devices that come to a bound, and their share, from which they tell the bounds of those that do not."""
 SHRUNK = 0.25
 """Share of the largest steps below which steps at the end of a run say that it has."""
 
@@ -124,12 +126,12 @@ def runs(found: Curves) -> list[tuple[int, int, int, int]]:
     return rows
 
 
-def reached(found: Curves) -> tuple[bool, bool]:
-    """Return whether devices come to their bounds, low and high: steps at the ends of runs have all but ended."""
+def reaching(found: Curves) -> Array:
+    """Return which devices come to their bounds, low and high, (devices, 2): steps at the ends of runs have all but
+    ended."""
     steps, rows = found.steps(), runs(found)
-    said = []
-    for sign in (-1, 1):
-        votes = []
+    said = np.zeros((found.devices, 2), dtype=bool)
+    for side, sign in enumerate((-1, 1)):
         for device in range(found.devices):
             own = [(a, b) for d, s, a, b in rows if d == device and s == sign and b - a >= 7]
             if not own:
@@ -144,9 +146,16 @@ def reached(found: Curves) -> tuple[bool, bool]:
             mean = [float(one.mean()) for one in joined]
             error = [float(one.std() / np.sqrt(len(one))) for one in joined]
             most = max(mean[:3])
-            votes.append(mean[3] < SHRUNK * most and mean[3] + 2 * error[3] < 0.6 * most)
-        said.append(bool(votes) and float(np.mean(votes)) >= 0.5)
-    return said[0], said[1]
+            said[device, side] = mean[3] < SHRUNK * most and mean[3] + 2 * error[3] < 0.6 * most
+    return said
+
+
+def reached(found: Curves, said: Array | None = None) -> tuple[bool, bool]:
+    """Return whether curves come to the bounds, low and high: half of the devices do, or enough to tell the others'."""
+    said = reaching(found) if said is None else said
+    share, many = said.mean(axis=0), said.sum(axis=0)
+    low, high = (share >= 0.5) | ((many >= FEW) & (share >= SHARE))
+    return bool(low), bool(high)
 
 
 def levels(found: Curves, reached: tuple[bool, bool]) -> tuple[Array, Array]:
@@ -172,4 +181,21 @@ def levels(found: Curves, reached: tuple[bool, bool]) -> tuple[Array, Array]:
                 wander.append(float((steps**2).mean() / max(2 * whole.var(), 1e-300)))
         if wander and np.median(wander) > WHITE:
             ends[side] = np.where(np.isfinite(means), means, ends[side])
+    return ends[0], ends[1]
+
+
+def passed(found: Curves) -> tuple[Array, Array]:
+    """Return what bounds of devices that do not come to them lie beyond, low and high, (devices,) each [uS].
+
+    :func:`reaching` asks whether the last quarter of runs is at the bound: if it is not, the bound is beyond the
+    readings ahead of that. It need not be beyond the farthest one: that may be the bound, come to late.
+    """
+    g, rows = found.conductance, runs(found)
+    ends = [np.nanmin(g, axis=1), np.nanmax(g, axis=1)]
+    for side, sign in enumerate((-1, 1)):
+        for device in range(found.devices):
+            own = [(a, b) for d, s, a, b in rows if d == device and s == sign]
+            longest = max((b - a for a, b in own), default=0)
+            ahead = [g[device, a + (3 * (b - a)) // 4] for a, b in own if b - a >= longest / 2]
+            ends[side][device] = np.mean(ahead) if ahead else ends[side][device]
     return ends[0], ends[1]

@@ -12,10 +12,11 @@ from scipy.stats import foldnorm
 
 from hw_models.chip import Pulse
 from hw_models.errors import ChipError
-from hw_models.measured import population
+from hw_models.measured import censored, population
 from hw_models.measured.laws import STATES, FittedResponse
 from hw_models.measured.likelihood import loss_of, spread_of
-from hw_models.measured.population import Estimate, between, quantile
+from hw_models.measured.own_profiles import profiles
+from hw_models.measured.population import Estimate, between, quantile, relative
 
 Array = np.ndarray
 FARTHEST = 50.0
@@ -135,8 +136,27 @@ class Reader:
         return hats @ self.best.shared, hats
 
 
-def fields_of(fitted: FittedResponse, bias: Array, moving: Array, readings: str, g: tuple[float, float]) -> Found:
-    """Return the pulse of a fit, estimates by name, and what a reader should know."""
+def fields_of(
+    fitted: FittedResponse, bias: Array, moving: Array, readings: str, g: tuple[float, float],
+    sought: tuple[bool, bool] = (False, False),
+) -> Found:
+    """Return the pulse of a fit, estimates by name, and what a reader should know.
+
+    Parameters
+    ----------
+    fitted : FittedResponse
+        The response.
+    bias : numpy.ndarray
+        As :class:`Reader` takes it.
+    moving : numpy.ndarray
+        (devices,) that pulses move.
+    readings : str
+        Whose the noise of readings is.
+    g : tuple of float
+        Ends of the range [uS].
+    sought : tuple of bool
+        Which of them are not given, but where curves end.
+    """
     read = Reader(fitted, bias)
     data, response = fitted.data, fitted.response
     estimates, log_normal = _steps(read)
@@ -154,7 +174,7 @@ def fields_of(fitted: FittedResponse, bias: Array, moving: Array, readings: str,
     seen = low > 0
     root = math.sqrt(square.value) if seen else 0.0
     estimates["reading"] = Estimate(root, low, math.sqrt(square.high)).times(half)
-    estimates = {"g_min": Estimate(g[0]), "g_max": Estimate(g[1]), **estimates}
+    estimates = {**_ends(g, sought, bounds, half, data.edges), **estimates}
     if not moving.all():
         estimates["corrupt"] = population.share(int((~moving).sum()), len(moving))
     if g[1] < SMALL:
@@ -179,12 +199,18 @@ def _steps(read: Reader) -> tuple[dict[str, Estimate], bool]:
         a = (own[:, 0] - own[:, 1]) / total
         slope = 4 / ((1 + np.abs(a)) ** 2 * total**2)
         to = np.stack([own[:, 1], -own[:, 0]], axis=1) * slope[:, None]
-        tilt = 2 * a / (1 + np.abs(a))
-        tilts = _apart(tilt, np.einsum("di,dij,dj->d", to, inverse, to), np.einsum("di,dij->dj", to, goes), slopes)
+        tilt, error = 2 * a / (1 + np.abs(a)), np.einsum("di,dij,dj->d", to, inverse, to)
+        shape = profiles(read.best) if read.fitted.response == "soft_bounds" else None
+        if shape is not None:
+            tilt, error = shape.tilts()
+        tilts = _apart(tilt, error, np.einsum("di,dij->dj", to, goes), slopes)
         up_down = read.mean(tilts.mean, tilts.error, np.einsum("di,dij->dj", to, goes))
         found["up_down"], found["up_down_spread"] = up_down, tilts.spread
         tau, middle = (tilts.spread.value if tilts.spread.told else 0.0), up_down.value
-        if tau > 0:
+        if shape is not None:
+            y, v = shape.sizes(middle, math.hypot(tilts.spread.value, tilts.error))
+            along = along * 2 / (2 - np.abs(tilt))[:, None]
+        elif tau > 0:
             size, square = foldnorm.stats(abs(middle) / tau, scale=tau)
             share, bent = 1 - float(size) / 2, float(square) / 4
         elif up_down.low > 0 or up_down.high < 0:
@@ -197,10 +223,10 @@ def _steps(read: Reader) -> tuple[dict[str, Estimate], bool]:
         return {"dw_min": dw_min, "dw_min_spread": logs.spread, **found}, True
     mean = read.mean(steps.mean, steps.error, along).times(1 / share)
     dw_min = replace(mean, low=max(mean.low, 0.0))
-    spread = steps.spread.times(1 / steps.mean)
+    spread = relative(steps.spread, steps.mean, len(y))
 
     def less(value: float) -> float:
-        return math.sqrt(max(value**2 - bent / share**2, 0.0) / (1 + bent / share**2))
+        return math.sqrt(max(value**2 - bent / share**2, 0.0) / (1 + bent / share**2)) if value < math.inf else value
 
     spread = replace(spread, value=less(spread.value), low=less(spread.low), high=less(spread.high))
     return {"dw_min": dw_min, "dw_min_spread": spread, **found}, False
@@ -243,7 +269,7 @@ def _bounds(read: Reader, g: tuple[float, float]) -> tuple[dict[str, Estimate], 
             c = read.best.own[:, n]
             effects = between(sign / c, read.inverse[:, n, n] / c**4)
             found[name] = read.mean(effects.mean, effects.error, -sign * read.goes[:, n] / c[:, None] ** 2)
-            found[f"{name}_spread"] = effects.spread.times(1 / abs(effects.mean))
+            found[f"{name}_spread"] = relative(effects.spread, effects.mean, len(level))
         elif soft:
             one = read.shared(way)
             ends = [1 / end if end > 1 / FARTHEST else math.inf for end in (one.high, one.low)]
@@ -254,11 +280,19 @@ def _bounds(read: Reader, g: tuple[float, float]) -> tuple[dict[str, Estimate], 
                 notes.append(f"Curves hardly tell {name}: steps do not clearly shrink towards it.")
         elif reached:
             beyond = read.fitted.value("above" if sign > 0 else "below") * float((data.high - data.low).mean())
-            effects = between(level, np.full(len(level), read.fitted.value("read")))
-            half = read.t * effects.error
-            value = effects.mean + sign * beyond
-            found[name] = Estimate(value, value - half, value + half)
-            found[f"{name}_spread"] = effects.spread.times(1 / abs(effects.mean)) if effects.mean else effects.spread
+            tells, error = data.told[:, int(sign > 0)], np.full(len(level), read.fitted.value("read"))
+            if tells.all() or tells.sum() < censored.FEWEST:
+                effects = between(level, error)
+                half = read.t * effects.error
+                one = Estimate(effects.mean, effects.mean - half, effects.mean + half)
+            else:
+                beside = np.where(tells, level, data.passed[int(sign > 0)])
+                one, effects = censored.bounds(sign * beside, error, tells)
+                one, word = one.times(sign), "upper" if sign > 0 else "lower"
+                many = f"{int(tells.sum())} of {len(tells)} devices come to their {word} bound"
+                notes.append(f"{many}: {name} is that of all, as far as they tell it.")
+            found[name] = one.plus(sign * beyond)
+            found[f"{name}_spread"] = relative(effects.spread, one.value, int(tells.sum()))
         else:
             # Every device's bound is beyond its own farthest reading, so their mean is beyond the mean of these.
             farthest = float(level.mean())
@@ -269,6 +303,20 @@ def _bounds(read: Reader, g: tuple[float, float]) -> tuple[dict[str, Estimate], 
             word = "upper" if sign > 0 else "lower"
             notes.append(f"Curves do not come to their {word} bound: {name} is assumed, and is beyond {farthest:.3g}.")
     return found, notes
+
+
+def _ends(
+    g: tuple[float, float], sought: tuple[bool, bool], bounds: Mapping[str, Estimate], half: float,
+    edges: tuple[float, float],
+) -> dict[str, Estimate]:
+    """Return the ends of the range, with what curves tell of the bounds where these are the ends [uS]."""
+    found = {"g_min": Estimate(g[0]), "g_max": Estimate(g[1])}
+    for n, (name, bound) in enumerate((("g_min", "w_min"), ("g_max", "w_max"))):
+        one = bounds.get(bound)
+        if sought[n] and one is not None and abs(one.value - edges[n]) < 1e-6:
+            ends = one.plus(-edges[0]).times(half).plus(g[0])
+            found[name] = replace(ends, value=g[n], low=max(ends.low, 0.0))
+    return found
 
 
 def _shape(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:

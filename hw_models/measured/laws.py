@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hw_models.kernels import following
-from hw_models.measured.curves import Curves, levels
+from hw_models.measured.curves import Curves, levels, passed
 from hw_models.measured.likelihood import Maximum, Problem, Unknown, loss_of, maximum
 
 Array = np.ndarray
@@ -37,6 +37,8 @@ BETTER = 5.0
 """Logarithm of the likelihood by which a form of two numbers has to be better than one of one."""
 CLEARER = 4.0
 """The same for one that does not go with the step instead of one that does."""
+LARGEST = 4.0
+"""Step in weight ranges, which curves do not tell from any larger one."""
 STATES = 9
 """Of the table."""
 NOISE = {"noise": 2, "base": 3, "state": 4}
@@ -82,9 +84,15 @@ class Scaled:
     grain: float
     """Variance of a reading at least, by the digits of the file."""
     one_sided: bool
+    told: Array
+    """(devices, 2) which of them come to their own bounds, low and high; all where nothing else is known."""
+    passed: tuple[Array, Array]
+    """(devices,) what the bounds of the others lie beyond, :func:`hw_models.measured.curves.passed`."""
 
 
-def scaled(found: Curves, g: tuple[float, float], reached: tuple[bool, bool]) -> Scaled:
+def scaled(
+    found: Curves, g: tuple[float, float], reached: tuple[bool, bool], told: Array | None = None
+) -> Scaled:
     """Return curves as weights: from -1 at g_min, or from 0 where all pulses lead up, to 1 at g_max."""
     edges = (0.0, 1.0) if found.one_sided else (-1.0, 1.0)
     scale = (edges[1] - edges[0]) / (g[1] - g[0])
@@ -93,8 +101,10 @@ def scaled(found: Curves, g: tuple[float, float], reached: tuple[bool, bool]) ->
     grain = float(apart[0]) if len(apart) else 0.0
     step = np.nanmedian(np.abs(np.diff(w, axis=1)))
     low, high = (edges[0] + (ends - g[0]) * scale for ends in levels(found, reached))
+    told = np.ones((found.devices, 2), dtype=bool) if told is None else told
+    lower, upper = (edges[0] + (ends - g[0]) * scale for ends in passed(found))
     floor = max(grain**2 / 12, (1e-3 * step) ** 2, 1e-16)
-    return Scaled(w, found.pulses, found.cycle, low, high, reached, edges, floor, found.one_sided)
+    return Scaled(w, found.pulses, found.cycle, low, high, reached, edges, floor, found.one_sided, told, (lower, upper))
 
 
 @dataclass(frozen=True)
@@ -137,9 +147,10 @@ def _problem(
         high = high if data.reached[1] else np.full_like(high, ends[1])
     devices[:, 6], devices[:, 7] = low, high
     size = _sizes(data)
-    own = [Unknown("up", 0, 1e-9, np.inf, float(size[:, 0].mean()))]
+    most = LARGEST * (data.edges[1] - data.edges[0])
+    own = [Unknown("up", 0, 1e-9, most, float(size[:, 0].mean()))]
     if not data.one_sided:
-        own.append(Unknown("down", 1, 1e-9, np.inf, float(size[:, 1].mean())))
+        own.append(Unknown("down", 1, 1e-9, most, float(size[:, 1].mean())))
     if response == "table":
         columns = [12 + n for n in range(STATES * (1 if data.one_sided else 2))]
         shape = tuple(Unknown(f"table {n - 12}", n, 0.0, 50.0, 0.1) for n in columns)

@@ -124,7 +124,7 @@ def maximum(problem: Problem, own: Array, shared: Array, turns: int = TURNS) -> 
     mask = _mask(problem, own, shared)
     here, damp, looked = loss_of(problem.innovations(own, shared), mask).sum(), 1e-3, 0
     for turn in range(turns):
-        score, info = _derivatives(problem, own, shared, mask)
+        score, info = derivatives(problem, own, shared, mask)
         k = len(problem.own)
         pinned = ((shared <= lows) & (score[:, k:].sum(axis=0) < 0)) | (
             (shared >= highs) & (score[:, k:].sum(axis=0) > 0)
@@ -149,7 +149,7 @@ def maximum(problem: Problem, own: Array, shared: Array, turns: int = TURNS) -> 
             here = loss_of(problem.innovations(own, shared), mask).sum()
             if done:
                 break
-    score, info = _derivatives(problem, own, shared, mask)
+    score, info = derivatives(problem, own, shared, mask)
     pinned = (shared <= lows) | (shared >= highs)
     return Maximum(problem, own, shared, float(here), info, score, mask, pinned)
 
@@ -159,7 +159,7 @@ def _mask(problem: Problem, own: Array, shared: Array) -> Array:
     return tells if problem.weight is None else tells & problem.weight
 
 
-def _derivatives(problem: Problem, own: Array, shared: Array, mask: Array) -> tuple[Array, Array]:
+def derivatives(problem: Problem, own: Array, shared: Array, mask: Array) -> tuple[Array, Array]:
     """Return gradient (devices, K + J) of log L and information (devices, K + J, K + J)."""
     v, s, _ = problem.innovations(own, shared)
     dv, ds = [], []

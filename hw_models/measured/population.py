@@ -14,16 +14,19 @@ the spread); Hartung and Knapp, Stat. Med. 20:3875, 2001 (of the mean).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import digamma, polygamma
 from scipy.stats import binomtest, chi2, t as student
 
 Array = np.ndarray
 LEVEL = 0.95
 """Of intervals."""
+CLEAR = 0.99
+"""Quantile of chi^2 from which devices have noise of their own."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,22 @@ class Estimate:
         low, high = ends if factor >= 0 else ends[::-1]
         return replace(self, value=self.value * factor, low=low, high=high)
 
+    def plus(self, shift: float) -> Estimate:
+        """Return it with a number added."""
+        return replace(self, value=self.value + shift, low=self.low + shift, high=self.high + shift)
+
     def through(self, function: Callable[[float], float]) -> Estimate:
         """Return what a function that rises or falls makes of it."""
         low, high = sorted((function(self.low), function(self.high)))
         return replace(self, value=function(self.value), low=low, high=high)
+
+    def widened(self, others: Sequence[float]) -> Estimate:
+        """Return it with the interval that it has besides if the number may be as any of others, independently."""
+        low, high = (min(self.value, *others), max(self.value, *others)) if len(others) else (self.value, self.value)
+        return replace(
+            self, low=self.value - math.hypot(self.value - self.low, self.value - low),
+            high=self.value + math.hypot(self.high - self.value, high - self.value),
+        )  # fmt: skip
 
     def named(self, unit: str, meaning: str) -> Estimate:
         """Return it with unit and meaning."""
@@ -65,6 +80,8 @@ class Effects:
     """Standard deviation between devices."""
     total: float
     """Standard deviation between estimates."""
+    slope: Estimate = Estimate(0.0, told=False)
+    """By the number of every device, where there is one."""
 
 
 def quantile(devices: int) -> float:
@@ -72,34 +89,105 @@ def quantile(devices: int) -> float:
     return float(student.ppf(0.5 + LEVEL / 2, devices - 1)) if devices > 1 else 1.96
 
 
-def between(y: Array, v: Array) -> Effects:
-    """Return mean and spread of estimates y of variances v, (devices,) each."""
-    n = len(y)
-    if n < 2:
-        return Effects(float(y.mean()), float(np.sqrt(v.mean())), Estimate(0.0, told=False), 0.0)
+def between(y: Array, v: Array, x: Array | None = None) -> Effects:
+    """Return mean and spread of estimates y of variances v, (devices,) each.
 
-    def off(tau2: float, wanted: float) -> float:
+    With a number x of every device, (devices,), a line in x stands in place of the mean and takes one more degree of
+    freedom; the mean is then the line's value at x = 0.
+    """
+    n = len(y)
+    if n < 2 + (x is not None):
+        return Effects(float(y.mean()), float(np.sqrt(v.mean())), Estimate(0.0, told=False), 0.0)
+    z = np.stack([np.ones(n), *([] if x is None else [x])], axis=1)
+    free = n - z.shape[1]
+
+    def line(tau2: float) -> tuple[Array, Array, float]:
         w = 1 / (tau2 + v)
-        return float((w * (y - (w * y).sum() / w.sum()) ** 2).sum()) - wanted
+        inverse = np.linalg.pinv(z.T @ (w[:, None] * z), hermitian=True)
+        found = inverse @ (z.T @ (w * y))
+        return found, inverse, float((w * (y - z @ found) ** 2).sum())
 
     most = 400 * float(np.var(y, ddof=1)) + 1e-300
     v = np.maximum(v, 1e-9 * most)
 
     def solved(wanted: float) -> float:
-        if off(0.0, wanted) <= 0:
+        if line(0.0)[2] <= wanted:
             return 0.0
         top = most
-        while off(top, wanted) > 0:
+        while line(top)[2] > wanted:
             top *= 10
-        return float(brentq(off, 0.0, top, args=(wanted,), xtol=1e-12 * top))
+        return float(brentq(lambda tau2: line(tau2)[2] - wanted, 0.0, top, xtol=1e-12 * top))
 
-    tau2 = solved(n - 1)
-    low, high = (math.sqrt(solved(float(chi2.ppf(p, n - 1)))) for p in (0.5 + LEVEL / 2, 0.5 - LEVEL / 2))
-    w = 1 / (tau2 + v)
-    mean = float((w * y).sum() / w.sum())
-    scale = max(off(tau2, 0.0) / (n - 1), 1.0)
-    error = math.sqrt(scale / float(w.sum()))
-    return Effects(mean, error, Estimate(math.sqrt(tau2), low, high, told=low > 0), float(np.std(y, ddof=1)))
+    tau2 = solved(free)
+    low, high = (math.sqrt(solved(float(chi2.ppf(p, free)))) for p in (0.5 + LEVEL / 2, 0.5 - LEVEL / 2))
+    found, inverse, left = line(tau2)
+    errors = np.sqrt(max(left / free, 1.0) * np.diag(inverse))
+    spread = Estimate(math.sqrt(tau2), low, high, told=low > 0)
+    slope = Estimate(0.0, told=False)
+    if x is not None:
+        half = float(student.ppf(0.5 + LEVEL / 2, free)) * float(errors[1])
+        slope = Estimate(float(found[1]), float(found[1]) - half, float(found[1]) + half)
+    return Effects(float(found[0]), float(errors[0]), spread, float(np.std(y, ddof=1)), slope)
+
+
+def moderated(variance: Array, free: Array | float) -> Array:
+    """Return variances of devices (..., devices), each of ``free`` degrees of freedom, drawn together.
+
+    Logarithms of variances scatter by psi'(free/2) if devices have one. What they scatter more tells d_0 degrees of a
+    common s_0^2, and a device's variance is (d_0 s_0^2 + free s^2)/(d_0 + free): of few readings each it is known far
+    better than by these alone, and of many it stays what it is. Where they do not clearly scatter more they are one:
+    weights that differ by chance make five devices of six readings tell more than they do.
+
+    Source: Smyth, Stat. Appl. Genet. Mol. Biol. 3:3, 2004, section 6.
+    """
+    free = np.broadcast_to(np.asarray(free, dtype=float), variance.shape)
+    n = variance.shape[-1]
+    if n < 2:
+        return variance
+    least = 1e-12 * np.max(variance, axis=-1, keepdims=True) + 1e-300
+    e = np.log(np.maximum(variance, least)) - digamma(free / 2) + np.log(free / 2)
+    middle = e.mean(axis=-1, keepdims=True)
+    more = ((e - middle) ** 2).sum(axis=-1, keepdims=True) / (n - 1)
+    chance = polygamma(1, free / 2).mean(axis=-1, keepdims=True)
+    clear = more > chance * float(chi2.ppf(CLEAR, n - 1)) / (n - 1)
+    more = more - chance
+    half = _trigamma_inverse(np.maximum(more, 1e-4))
+    common = np.exp(middle + digamma(half) - np.log(half))
+    drawn = (2 * half * common + free * variance) / (2 * half + free)
+    pooled = (free * variance).sum(axis=-1, keepdims=True) / free.sum(axis=-1, keepdims=True)
+    return np.asarray(np.where(clear & (more > 1e-4), drawn, pooled))
+
+
+def _trigamma_inverse(y: Array) -> Array:
+    """Return x with psi'(x) = y, by Newton's method from below (Smyth, appendix)."""
+    x = 0.5 + 1 / y
+    for _ in range(50):
+        rise = polygamma(1, x)
+        step = rise * (1 - rise / y) / polygamma(2, x)
+        x = x + step
+        if (np.abs(step) < 1e-9 * x).all():
+            break
+    return np.asarray(x)
+
+
+def relative(spread: Estimate, mean: float, devices: int) -> Estimate:
+    """Return a spread as a share of a mean that these devices tell too, with an interval that counts its error.
+
+    Of K = spread/mean an end E by chi^2 of u, of n - 1 degrees of freedom, becomes (1/E^2 + (u + 2)/n - 1)^(-1/2).
+
+    Source: Vangel, Am. Stat. 50:21, 1996, equation 12.
+    """
+    one = spread.times(1 / abs(mean)) if mean else spread
+    if devices < 2 or not mean:
+        return one
+
+    def end(value: float, p: float) -> float:
+        if not 0 < value < math.inf:
+            return value
+        inverse = value**-2 + (float(chi2.ppf(p, devices - 1)) + 2) / devices - 1
+        return inverse**-0.5 if inverse > 0 else math.inf
+
+    return replace(one, low=end(one.low, 0.5 + LEVEL / 2), high=end(one.high, 0.5 - LEVEL / 2))
 
 
 def around(found: Effects, devices: int) -> Estimate:

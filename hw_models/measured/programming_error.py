@@ -17,7 +17,7 @@ from scipy.stats import chi2
 
 from hw_models.errors import ChipError
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, parts, taken
-from hw_models.measured.population import Estimate, between
+from hw_models.measured.population import Estimate, between, moderated
 from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
@@ -149,7 +149,10 @@ def _without_gain(r: Array, target: Array, device: Array, write: Array) -> tuple
         base[d] = float((aim**2).sum())
         y[d] = float((aim * once[own]).sum() / base[d]) if base[d] else 0.0
         left = once[own] - y[d] * aim
-        v[d] = float((left**2).sum() / max(own.sum() - 1, 1) / base[d]) if base[d] else sigma**2
+        # Errors grow with the target, as do weights: White's variance, with each row's part in the gain given back.
+        spare = 1 - aim**2 / base[d] if base[d] and own.sum() > 1 else np.ones(len(aim))
+        v[d] = float((aim**2 * left**2 / np.maximum(spare, 0.05)).sum() / base[d] ** 2) if base[d] else sigma**2
+    v = moderated(v, np.maximum(np.bincount(device[first], minlength=many) - 1.0, 1.0))
     effects = between(y, v)
     tau2 = effects.spread.value**2
     # Devices have one noise: a variance of a few rows each would draw in those by chance the quietest the least.

@@ -26,7 +26,7 @@ from scipy.stats import chi2
 from hw_models.chip import Pulse
 from hw_models.errors import ChipError, unknown
 from hw_models.keywords import checked
-from hw_models.measured import curves as measured, held_out as holding, laws
+from hw_models.measured import censored, curves as measured, held_out as holding, laws
 from hw_models.measured.arrays import curves_of
 from hw_models.measured.curves import Curves
 from hw_models.measured.fields import fields_of
@@ -156,9 +156,10 @@ def fit_response(
     found = measured.check(found)
     moving = measured.moving(found)
     moved = found.part(moving)
-    reached = measured.reached(moved)
-    g = _range(moved, reached, g_min, g_max)
-    data = laws.scaled(moved, g, reached)
+    told = measured.reaching(moved)
+    reached = measured.reached(moved, told)
+    g = _range(moved, reached, told, g_min, g_max)
+    data = laws.scaled(moved, g, reached, told)
     wanted = [name for name in RESPONSES if name != "soft_bounds" or not data.one_sided]
     if response != "auto":
         wanted = [response]
@@ -168,7 +169,7 @@ def fit_response(
     candidates = _ranked(fits)
     chosen = _choice(candidates)
     held = next(one.held for one in candidates if one.response == chosen)
-    fields = fields_of(fits[chosen], held.bias, moving, readings, g)
+    fields = fields_of(fits[chosen], held.bias, moving, readings, g, (g_min is None, g_max is None))
     notes = [*found.notes, *fields.notes, *_notes(found, moving, candidates, chosen, response)]
     return ResponseFit(
         fields.pulse, *g, fields.estimates, chosen, tuple(candidates), readings, found, moving, fits[chosen],
@@ -177,14 +178,15 @@ def fit_response(
 
 
 def _range(
-    found: Curves, reached: tuple[bool, bool], g_min: float | None, g_max: float | None
+    found: Curves, reached: tuple[bool, bool], told: Array, g_min: float | None, g_max: float | None
 ) -> tuple[float, float]:
     """Return the conductances of the ends of the weight range [uS]."""
     for name, value in (("g_min", g_min), ("g_max", g_max)):
         if value is not None and not (np.isfinite(value) and value >= 0):
             raise ChipError(f"{name} = {value!r}: a conductance from 0 is needed [uS]")
     low, high = measured.levels(found, reached)
-    ends = (float(low.mean() if reached[0] else low.min()), float(high.mean() if reached[1] else high.max()))
+    lower, upper = measured.passed(found)
+    ends = (-_end(-low, -lower, told[:, 0], reached[0]), _end(high, upper, told[:, 1], reached[1]))
     g = (ends[0] if g_min is None else g_min, ends[1] if g_max is None else g_max)
     if not 0 <= g[0] < g[1]:
         if g_min is None and g[0] < 0:
@@ -192,6 +194,15 @@ def _range(
             raise ChipError(f"{shown}: take the offset of the instrument off the conductances, or give g_min")
         raise ChipError(f"g_min = {g[0]:g}: it should be below g_max = {g[1]:g} uS")
     return g
+
+
+def _end(levels: Array, passed: Array, told: Array, reached: bool) -> float:
+    """Return where devices come to, upper levels: their mean bound where they tell it, else the farthest reading."""
+    if not reached:
+        return float(levels.max())
+    if told.all() or told.sum() < censored.FEWEST:
+        return float(levels[told].mean() if told.any() else levels.mean())
+    return censored.bounds(np.where(told, levels, passed), np.zeros(len(levels)), told)[0].value
 
 
 def _fitted(data: laws.Scaled, name: str) -> FittedResponse:

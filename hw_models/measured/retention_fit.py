@@ -9,15 +9,15 @@ drift        g = g_0 (1 + t/t0)^-nu, nu by ln(g/g_max) where it is seen  drift_m
 loss         g = g_min + (g_0 - g_min) exp(-t/tau)                       retention, retention_spread
 ============ ==========================================================  ==================================
 
-Logarithms of conductances are fitted, each device's g_0 and nu (or tau) by least squares with far readings counted
-less; t0 is one for all. Every second time of a device is left out in turn. Where all times are far beyond t0 nothing
-tells it but a bound: it is then the first time, or that bound.
+Logarithms of conductances are fitted, each device's g_0 and nu (or tau) by a line (:mod:`.device_lines`); t0 is one
+for all, and what its interval allows for nu counts as error of nu. Every second time of a device is left out in turn.
+Where all times are far beyond t0 nothing tells it but a bound: it is then the first time, or that bound.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,8 +25,9 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import t as student
 
 from hw_models.errors import ChipError
-from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, mixed, taken
-from hw_models.measured.population import LEVEL, Estimate, around, between
+from hw_models.measured.device_lines import PLAIN, DeviceLines, DeviceRows, lines, rows_of
+from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, likelihood, mixed, taken
+from hw_models.measured.population import LEVEL, Effects, Estimate, around, between
 from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
@@ -34,10 +35,6 @@ FEWEST = 4
 """Times of a device."""
 STRAY = 0.1
 """Root mean square of ln g about a law, above which it does not fit."""
-Lines = tuple[Array, Array, Array]
-"""Offsets, slopes, and variances of slopes, of every device."""
-ROUNDS = 6
-"""Of reweighting."""
 
 
 def fit_retention(
@@ -80,17 +77,17 @@ def fit_retention(
     top = float(g.max()) if g_max is None else g_max
     loses = bool((g > floor).all())
     shown = np.log(g)
-    t0, t0_range, told = _start(time, shown, device, len(names))
-    drift = _regressions(np.log1p(time / t0), shown, device, len(names))
+    rows = rows_of(device)
+    t, y = rows.of(time), rows.of(shown)
+    start = _start(t, y, rows.seen)
+    t0 = start.value
     laws: dict[str, Callable[[Array], Array]] = {
-        "none": lambda kept: _prediction(np.zeros_like(time), shown, device, kept),
-        "drift": lambda kept: _prediction(np.log1p(time / t0), shown, device, kept),
+        "none": lambda kept: _prediction(np.zeros_like(time), shown, rows, kept),
+        "drift": lambda kept: _prediction(np.log1p(time / t0), shown, rows, kept),
     }
     if loses:
-        laws["loss"] = lambda kept: np.log(floor + np.exp(_prediction(time, np.log(g - floor), device, kept)))
-    order = np.concatenate([np.arange((device == d).sum()) for d in range(len(names))])
-    place = np.empty(len(time), dtype=int)
-    place[np.argsort(device, kind="stable")] = order
+        laws["loss"] = lambda kept: np.log(floor + np.exp(_prediction(time, np.log(g - floor), rows, kept)))
+    place = rows.back(np.broadcast_to(np.arange(t.shape[1]), t.shape))
     tried = [_tried(name, law, shown, place) for name, law in laws.items()]
     every = np.ones(len(g), dtype=bool)
     rests = {name: float(np.sqrt(np.mean((shown - said(every)) ** 2))) for name, said in laws.items()}
@@ -100,100 +97,68 @@ def fit_retention(
     estimates: dict[str, Estimate] = {}
     notes: list[str] = []
     if law == "drift":
-        fields, estimates, notes = _drift(drift, shown, device, top, Estimate(t0, *t0_range, told=told))
+        fields, estimates, notes = _drift(t, y, rows.seen, top, start)
     elif law == "loss":
-        fields, estimates = _loss(_regressions(time, np.log(g - floor), device, len(names)))
+        fields, estimates = _loss(lines(t, rows.of(np.log(g - floor)), rows.seen))
     if rests[law] > STRAY:
         notes.append(f"Law '{law}' leaves {rests[law]:.0%} of the conductance: it does not fit.")
     if len(names) == 1:
         notes.append("One device: nothing tells how devices differ.")
     line = np.geomspace(max(time[time > 0].min(), 1e-12), time.max(), 100)
-    sketch = Sketch(time, g / _first(g, device), line, _mean_line(law, line, t0, drift, time, g, floor, device),
-                    ("time [s]", "conductance over its first"), (True, False))  # fmt: skip
+    first = g[rows.place[:, 0]]
+    mean = _mean_line(law, line, t0, t, np.log(rows.of(g) - (floor if law == "loss" else 0.0)), rows.seen,
+                      floor / float(first.mean()))  # fmt: skip
+    sketch = Sketch(time, g / first[device], line, mean, ("time [s]", "conductance over its first"), (True, False))
     rest = rests[law]
     return LawFit("retention", law, len(g), fields, estimates, tuple(tried), rest, "of g", sketch, tuple(notes))
 
 
-def _first(g: Array, device: Array) -> Array:
-    found = np.empty_like(g)
-    for d in np.unique(device):
-        own = np.flatnonzero(device == d)
-        found[own] = g[own[0]]
-    return found
-
-
-def _mean_line(
-    law: str, line: Array, t0: float, drift: Lines, time: Array, g: Array, floor: float, device: Array
-) -> Array:
-    """Return the mean device's conductance over its first."""
-    first = float(np.median([time[device == d][0] for d in np.unique(device)]))
+def _mean_line(law: str, line: Array, t0: float, t: Array, y: Array, seen: Array, share: float) -> Array:
+    """Return the mean device's conductance over its first; ``share`` is that of g_min in the first."""
+    first = float(np.median(t[:, 0]))
     if law == "none":
         return np.ones_like(line)
     if law == "drift":
-        nu = -float(drift[1].mean())
+        nu = -float(lines(np.log1p(t / t0), y, seen).slope.mean())
         return np.asarray(((1 + line / t0) / (1 + first / t0)) ** -nu)
-    rate = float(_regressions(time, np.log(g - floor), device, int(device.max()) + 1)[1].mean())
-    share = floor / float(_first(g, device).mean())
+    rate = float(lines(t, y, seen).slope.mean())
     return np.asarray(share + (1 - share) * np.exp(rate * (line - first)))
 
 
-def _weights(left: Array) -> Array:
-    scale = 1.4826 * float(np.median(np.abs(left))) + 1e-12
-    return np.minimum(1.0, 3 * scale / np.maximum(np.abs(left), 1e-300))
+def _prediction(x: Array, y: Array, rows: DeviceRows, kept: Array) -> Array:
+    x = rows.of(x)
+    return rows.back(lines(x, rows.of(y), rows.seen & rows.of(kept)).at(x))
 
 
-def _line(x: Array, y: Array) -> tuple[float, float, float]:
-    """Return offset and slope of a line, and the slope's variance."""
-    w = np.ones_like(y)
-    a, b = float(y.mean()), 0.0
-    for _ in range(ROUNDS):
-        mean_x, mean_y = (w * x).sum() / w.sum(), (w * y).sum() / w.sum()
-        base = float((w * (x - mean_x) ** 2).sum())
-        b = float((w * (x - mean_x) * (y - mean_y)).sum() / base) if base > 0 else 0.0
-        a = float(mean_y - b * mean_x)
-        w = _weights(y - a - b * x)
-    left = w * (y - a - b * x)
-    return a, b, float((left**2).sum() / max(len(y) - 2, 1) / base) if base > 0 else 0.0
+def _start(t: Array, y: Array, seen: Array) -> Estimate:
+    """Return t0 with its interval by the likelihood; told if both its ends are.
 
-
-def _regressions(x: Array, y: Array, device: Array, many: int) -> Lines:
-    """Return offsets, slopes and variances of slopes of every device."""
-    rows = [_line(x[device == d], y[device == d]) for d in range(many)]
-    a, b, v = (np.array(column) for column in zip(*rows, strict=True))
-    return a, b, v
-
-
-def _prediction(x: Array, y: Array, device: Array, kept: Array) -> Array:
-    found = np.empty_like(y)
-    for d in np.unique(device):
-        own = device == d
-        a, b, _ = _line(x[own & kept], y[own & kept])
-        found[own] = a + b * x[own]
-    return found
-
-
-def _start(time: Array, shown: Array, device: Array, many: int) -> tuple[float, tuple[float, float], bool]:
-    """Return t0, its interval by the likelihood, and whether both its ends are told.
-
-    With k degrees of freedom behind the lines of all devices, k ln(sum of squares) rises at the ends by the square of
-    Student's quantile.
+    With k degrees of freedom behind the lines of all devices, k ln(sum of squares) rises at the ends by
+    k ln(1 + s^2/k), s the quantile of Student's t. The squares are in units of the devices' own noise.
     """
-    positive = time[time > 0]
-    logs = np.log(np.geomspace(positive.min() / 30, positive.max(), 50))
-    free = max(len(time) - 2 * many - 1, 1)
+    positive = t[seen & (t > 0)]
+    first = float(positive.min())
+    logs = np.log(np.geomspace(first / 30, positive.max(), 50))
+    free = max(int(seen.sum()) - 2 * len(t) - 1, 1)
+
+    def fitted(log_t0: Array) -> DeviceLines:
+        return lines(np.log1p(t / np.exp(log_t0)[:, None, None]), y, seen)
+
+    every = fitted(logs)
+    unit = np.sqrt(every.noise[int(np.argmin(every.noise.sum(axis=-1)))])[:, None] + 1e-12
+
+    def losses_of(rests: Array) -> Array:
+        z = np.abs(rests) / unit
+        capped = np.where(z < PLAIN, z**2, 2 * PLAIN * z - PLAIN**2)
+        return np.asarray(free * np.log(capped.sum(axis=(-1, -2)) + 1e-300))
 
     def loss(log_t0: float) -> float:
-        x = np.log1p(time / np.exp(log_t0))
-        a, b, _ = _regressions(x, shown, device, many)
-        left = shown - a[device] - b[device] * x
-        scale = 1.4826 * float(np.median(np.abs(left))) + 1e-12
-        capped = np.where(np.abs(left) < 3 * scale, left**2, 6 * scale * np.abs(left) - 9 * scale**2)
-        return float(free * np.log(capped.sum()))
+        return float(losses_of(fitted(np.array([log_t0])).left)[0])
 
-    losses = np.array([loss(float(one)) for one in logs])
+    losses = losses_of(every.left)
     n = int(np.argmin(losses))
     best = minimize_scalar(loss, bounds=(logs[max(n - 1, 0)], logs[min(n + 1, len(logs) - 1)]), method="bounded")
-    most = float(best.fun) + float(student.ppf(0.5 + LEVEL / 2, free)) ** 2
+    most = float(best.fun) + free * math.log1p(float(student.ppf(0.5 + LEVEL / 2, free)) ** 2 / free)
     low = high = math.nan
     below, above = (np.flatnonzero((losses > most) & side) for side in (logs < best.x, logs > best.x))
     if len(below):
@@ -202,8 +167,8 @@ def _start(time: Array, shown: Array, device: Array, many: int) -> tuple[float, 
         high = math.exp(brentq(lambda at: loss(at) - most, best.x, logs[above[0]]))
     if math.isnan(low) or math.isnan(high):
         low, high = (0.0 if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
-        return min(max(float(positive.min()), low), high), (low, high), False
-    return float(np.exp(best.x)), (low, high), True
+        return Estimate(min(max(first, low), high), low, high, told=False)
+    return Estimate(float(np.exp(best.x)), low, high)
 
 
 def _tried(name: str, law: Callable[[Array], Array], shown: Array, place: Array) -> Tried:
@@ -222,54 +187,55 @@ def _tried(name: str, law: Callable[[Array], Array], shown: Array, place: Array)
 
 
 def _drift(
-    drift: Lines, shown: Array, device: Array, top: float, t0: Estimate
+    t: Array, y: Array, seen: Array, top: float, t0: Estimate
 ) -> tuple[dict[str, object], dict[str, Estimate], list[str]]:
     """Return fields, estimates and notes of drift."""
-    nu, v = -drift[1], drift[2]
-    effects = between(nu, v)
+    many = len(t)
+    x = np.log(np.clip(np.exp(y[:, 0]) / top, 1e-6, None))
+    ends = [max(t0.low, 1e-3 * float(t[seen & (t > 0)].min())), min(t0.high, 1e3 * float(t[seen].max()))]
+    found = [_exponents(t, y, seen, at) for at in (t0.value, *ends)]
+    effects = [between(*one) for one in found]
     estimates = {
         "drift_start": t0.named("s", "t0; one of those that times allow, where they do not tell it"),
-        "drift_mean": around(effects, len(nu)).named("1", "exponent nu"),
-        "drift_spread": effects.spread.named("1", "of nu, device to device"),
+        "drift_mean": around(effects[0], many).widened([one.mean for one in effects]).named("1", "exponent nu"),
+        "drift_spread": _spread(effects).named("1", "of nu, device to device"),
     }
-    mean: tuple[float, ...] = (0.0, _short(effects.mean), 0.0, _short(max(effects.mean, 1e-6)))
+    mean: tuple[float, ...] = (0.0, _short(effects[0].mean), 0.0, _short(max(effects[0].mean, 1e-6)))
     notes: list[str] = []
     if not t0.told:
         taken = f"{t0.value:.3g} s is taken, of what they allow the nearest to the first time"
         notes.append(f"Times do not tell t0: {taken}.")
-    if len(nu) >= 8:
-        first = np.array([np.exp(shown[device == d][0]) for d in range(len(nu))])
-        x = np.log(np.clip(first / top, 1e-6, None))
-        if np.ptp(x) > 0.5:
-            w = 1 / (effects.spread.value**2 + v)
-            base = float((w * (x - (w * x).sum() / w.sum()) ** 2).sum())
-            slope = float((w * (x - (w * x).sum() / w.sum()) * nu).sum() / base)
-            one = interval(slope, _around(nu, x, slope, w) / base, len(nu) - 2)
-            estimates["drift_mean slope"] = one.named("1", "of nu by ln(g/g_max)")
-            if one.low > 0 or one.high < 0:
-                offset = float((w * (nu - slope * x)).sum() / w.sum())
-                ends = np.clip(offset + slope * np.array([x.min(), x.max()]), 0, None)
-                mean = (_short(slope), _short(offset), _short(float(ends.min())), _short(float(ends.max())))
-                effects = between(nu - slope * x, v)
-                estimates["drift_spread"] = effects.spread.named("1", "of nu, device to device")
+    if many >= 8 and np.ptp(x) > 0.5:
+        bent = [between(*one, x) for one in found]
+        slope = bent[0].slope.widened([one.slope.value for one in bent])
+        estimates["drift_mean slope"] = slope.named("1", "of nu by ln(g/g_max)")
+        if slope.low > 0 or slope.high < 0:
+            line = np.clip(bent[0].mean + slope.value * np.array([x.min(), x.max()]), 0, None)
+            mean = (_short(slope.value), _short(bent[0].mean), _short(float(line.min())), _short(float(line.max())))
+            estimates["drift_spread"] = _spread(bent).named("1", "of nu, device to device")
     fields: dict[str, object] = {"drift_mean": mean, "drift_start": _short(t0.value)}
-    if effects.spread.told:
-        size = _short(effects.spread.value)
+    if estimates["drift_spread"].told:
+        size = _short(estimates["drift_spread"].value)
         fields["drift_spread"] = (0.0, size, 0.0, size)
     if estimates["drift_mean"].low <= 0:
         notes.append("Drift is not clearly above 0.")
     return fields, estimates, notes
 
 
-def _around(nu: Array, x: Array, slope: float, w: Array) -> float:
-    left = nu - slope * x
-    left = left - (w * left).sum() / w.sum()
-    return max(float((w * left**2).sum() / max(len(nu) - 2, 1)), 1.0)
+def _exponents(t: Array, y: Array, seen: Array, t0: float) -> tuple[Array, Array]:
+    """Return nu of every device and its variance, with t0 known."""
+    found = lines(np.log1p(t / t0), y, seen)
+    return -found.slope, found.variance
 
 
-def _loss(found: Lines) -> tuple[dict[str, object], dict[str, Estimate]]:
+def _spread(effects: Sequence[Effects]) -> Estimate:
+    """Return a spread with the interval that other values of t0 give it besides."""
+    return effects[0].spread.widened([one.spread.value for one in effects])
+
+
+def _loss(found: DeviceLines) -> tuple[dict[str, object], dict[str, Estimate]]:
     """Return fields and estimates of a loss with a time constant; devices differ in its logarithm."""
-    rate, v = -found[1], found[2]
+    rate, v = -found.slope, found.variance
     seen = rate > 0
     logs = between(-np.log(rate[seen]), v[seen] / rate[seen] ** 2)
     tau = around(logs, int(seen.sum())).through(lambda one: float(np.exp(np.clip(one, -700, 700))))

@@ -2,7 +2,8 @@
 
 Columns are known by their names, in any order and case, with ``_`` for a space; the unit stands behind, ``conductance
 [S]``. They may be parted by commas, or by semicolons or tabs and then with decimal commas; UTF-16 is read too. Lines
-that begin with #, Excel's ``sep=;`` and columns of other names are passed over; columns that vary are named then.
+that begin with #, Excel's ``sep=;`` and columns of other names are passed over; columns that vary are named then. Other
+habits of files: :mod:`hw_models.measured.habits`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hw_models.errors import ChipError, nearest, unknown
-from hw_models.measured import units
+from hw_models.measured import habits, units
 
 Array = np.ndarray
 PARTED = "\t;,"
@@ -39,12 +40,18 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "reading": ("reading",),
     "voltage": ("voltage", "v"),
     "current": ("current", "i"),
+    "bias": ("read voltage", "v read", "vread", "read bias"),
+    "amplitude": (
+        "amplitude", "pulse amplitude", "pulse voltage", "pulse height", "write voltage", "programming voltage",
+        "v pulse", "vpulse",
+    ),
 }
 """Names of columns, as they are called here, and as files may call them."""
 QUANTITIES: Mapping[str, Mapping[str, float]] = {
     **dict.fromkeys(("conductance", "up", "down", "target", "achieved", "sigma"), units.CONDUCTANCE),
     "time": units.TIME,
     "voltage": units.VOLTAGE,
+    "bias": units.VOLTAGE,
     "current": units.CURRENT,
 }
 """Units of the columns that have one."""
@@ -52,6 +59,7 @@ DEFAULTS: Mapping[str, str] = {
     **dict.fromkeys(("conductance", "up", "down", "target", "achieved", "sigma"), "uS"),
     "time": "s",
     "voltage": "V",
+    "bias": "V",
     "current": "uA",
 }
 """Of columns without one."""
@@ -99,6 +107,10 @@ class MeasuredTable:
     """Whether it has no header: two columns of numbers."""
     titles: Sequence[str] = ()
     """The header as it stands."""
+    sources: frozenset[int] = frozenset()
+    """Places of columns that others follow from."""
+    notes: tuple[str, ...] = ()
+    """What was made of its columns, a sentence each."""
 
     def has(self, *names: str) -> bool:
         """Whether all these columns are there."""
@@ -133,6 +145,9 @@ class MeasuredTable:
         if name not in self.columns:
             return np.zeros(len(self.rows), dtype=int), ("0",)
         texts = self.text(name)
+        if "" in texts and set(texts) != {""}:
+            line = self.lines[texts.index("")]
+            raise ChipError(f"'{self.path}': line {line}: {name} is empty: every row needs its own")
         names = tuple(dict.fromkeys(texts))
         place = {text: n for n, text in enumerate(names)}
         return np.array([place[text] for text in texts]), names
@@ -148,11 +163,12 @@ def read_table(path: str | Path) -> MeasuredTable:
     """
     path = Path(path)
     try:
-        return _read(path)
+        found = _read(path)
     except OSError as error:
         raise ChipError(f"cannot read '{path}': {error.strerror or error}") from None
     except ChipError as error:
         raise ChipError(f"'{path}': {error}") from None
+    return habits.rewritten(found)
 
 
 def _read(path: Path) -> MeasuredTable:
@@ -162,7 +178,7 @@ def _read(path: Path) -> MeasuredTable:
         try:
             lines = file.read().splitlines()
         except UnicodeError:
-            raise ChipError("it is no UTF-8 text") from None
+            raise ChipError("it is no UTF-8 text: save it as UTF-8") from None
     kept = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     if not kept:
         raise ChipError("it holds no lines")
@@ -183,6 +199,9 @@ def _read(path: Path) -> MeasuredTable:
         header = ["up", "down"]
     else:
         rows = rows[1:]
+        joined = habits.with_units(header, rows[0][1]) if rows else None
+        if joined is not None:
+            header, rows = joined, rows[1:]
     for number, row in rows:
         if len(row) != len(header):
             raise ChipError(f"line {number} has {len(row)} columns, the header has {len(header)}")
@@ -209,6 +228,12 @@ def _columns(line: int, header: Sequence[str]) -> tuple[dict[str, int], dict[str
     for place, cell in enumerate(header):
         title, unit = units.parted(cell)
         name = known.get(title)
+        if name == "pulse" and unit in units.VOLTAGE:
+            name = "amplitude"
+        if name == "amplitude":
+            # Its sign alone counts: units may be any, and of several columns the first is taken.
+            places.setdefault(name, place)
+            continue
         if name is None:
             continue
         if name in places:
@@ -249,12 +274,12 @@ def passed_over(table: MeasuredTable, kind: str) -> tuple[str, ...]:
     places = {table.columns[name] for name in used if name in table.columns}
     varied = [
         f"'{title}'" for place, title in enumerate(table.titles)
-        if place not in places and len({row[place] for row in table.rows}) > 1
+        if place not in places | table.sources and len({row[place] for row in table.rows}) > 1
     ]  # fmt: skip
     if not varied:
-        return ()
+        return table.notes
     many = f"Column {varied[0]} varies and is" if len(varied) == 1 else f"Columns {', '.join(varied)} vary and are"
-    return (f"{many} passed over: the fit takes all rows as alike in that.",)
+    return (*table.notes, f"{many} passed over: the fit takes all rows as alike in that.")
 
 
 def kind_of(table: MeasuredTable, asked: str | None = None) -> str:

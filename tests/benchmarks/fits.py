@@ -1,6 +1,6 @@
 """How often fits find the devices that curves were measured on: all training presets, many sets of devices.
 
-    python tests/benchmarks/fits.py [repeats] [preset ... | reads]
+    python tests/benchmarks/fits.py [repeats] [preset ... | reads | ranges]
 
 Each repeat measures 10 devices of a preset over 5 cycles of 100 pulses up and 100 down, by
 :mod:`tests.naive.pulse_curves`, from the lower bound or from weight 0, and fits the preset's response to them. Of every
@@ -9,6 +9,9 @@ truth. R2 of cycles left out a pulse ahead, that of a right response, and that o
 
 ``reads``: how often the law of read noise is found in repeated reads, normal of its sigma (times exp(0.25 z) of each
 device in the lower half of the table), at conductances that are even in their logarithm up to 25 uS.
+
+``ranges``: constant steps whose runs cross 30 to 150 % of the range between hard bounds at 10 and 30 uS, nothing given:
+how often the bounds [uS], their spread and the step [uS] lie in their intervals, and how often a bound is told.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from hw_models.measured.curves import Curves
 from hw_models.measured.read_noise_fit import fit_read_noise
 from hw_models.measured.response import fit_response
 from hw_models.measured.tables import read_table
-from tests.naive.pulse_curves import measure, truths
+from tests.naive.pulse_curves import constant_steps, measure, truths
 
 PRESETS = (
     "idealised", "gokmen_vlasov", "capacitor", "ecram", "ecram_mo", "reram", "reram_sb", "reram_om", "reram_hfo2",
@@ -74,6 +77,32 @@ def read_laws(repeats):
         print(f"spread {spread}, {devices} devices of {reads} reads from {low} uS: {', '.join(told)}", flush=True)
 
 
+def ranges(repeats):
+    """Print how often bounds and steps of constant steps are found, by the share of the range that runs cross."""
+    for cover in (0.3, 0.6, 0.8, 1.0, 1.2, 1.5):
+        inside, told = defaultdict(list), defaultdict(list)
+        for seed in range(repeats):
+            g, ways, step = constant_steps((int(100 * cover), seed), cover)
+            fit = fit_response(g, ways, response="constant")
+            half, found = (fit.g_max - fit.g_min) / 2, fit.estimates
+            middle = fit.g_min + half
+            for name, truth, unit, shift in (
+                ("w_max", 30.0, half, middle), ("w_min", 10.0, half, middle), ("dw_min", step, half, 0.0),
+                ("dw_min_spread", 0.3, 1.0, 0.0), ("up_down_spread", 0.05, 1.0, 0.0), ("noise", 0.3, 1.0, 0.0),
+                ("w_max_spread", 0.5, half * abs(found["w_max"].value), 0.0),
+                ("w_min_spread", 0.5, half * abs(found["w_min"].value), 0.0),
+            ):  # fmt: skip
+                if name in found:
+                    one = found[name].times(unit)
+                    inside[name].append(one.low + shift <= truth <= one.high + shift)
+                    told[name].append(found[name].told)
+            for name, truth in (("g_min", 10.0), ("g_max", 30.0)):
+                inside[name].append(found[name].low <= truth <= found[name].high)
+                told[name].append(found[name].told)
+        shown = ", ".join(f"{name} {sum(own)}/{len(own)} (told {sum(told[name])})" for name, own in inside.items())
+        print(f"{cover:.0%} of the range: {shown}", flush=True)
+
+
 def main(repeats, names):
     """Print a line for each preset and start, then one for all."""
     every = [0, 0]
@@ -110,6 +139,11 @@ def main(repeats, names):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("repeats", nargs="?", type=int, default=40)
-    parser.add_argument("presets", nargs="*", metavar="preset", help=f"{', '.join(PRESETS)}; default all, or reads")
+    about = f"{', '.join(PRESETS)}; default all; or reads, or ranges"
+    parser.add_argument("presets", nargs="*", metavar="preset", help=about)
     given = parser.parse_args()
-    read_laws(given.repeats) if given.presets == ["reads"] else main(given.repeats, given.presets or PRESETS)
+    others = {"reads": read_laws, "ranges": ranges}
+    if given.presets and given.presets[0] in others:
+        others[given.presets[0]](given.repeats)
+    else:
+        main(given.repeats, given.presets or PRESETS)

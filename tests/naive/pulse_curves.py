@@ -28,11 +28,12 @@ def factors(pulse, w, high, low, gamma_up, gamma_down):
     return up, max(1 - pulse.a_down * math.exp(-pulse.gamma_down * z), 0.0)
 
 
-def measure(name, seed, *, devices=10, cycles=5, pulses=100, start="low", reading=0.0):
+def measure(name, seed, *, devices=10, cycles=5, pulses=100, start="low", reading=0.0, own=None):
     """Measure devices of a preset: so many pulses up, then down, in each cycle; of one-sided pairs up, then a reset.
 
     Returns the chip, conductances (devices, readings) [uS], and pulses ahead of each reading. Devices start at their
-    lower bound ("low") or at weight 0 ("middle"); ``reading`` is the noise of the instrument [uS].
+    lower bound ("low") or at weight 0 ("middle"); ``reading`` is the noise of the instrument [uS]. A list ``own`` is
+    given steps up and down and both bounds of every device [weight].
     """
     chip = presets.load(name)
     pulse, cell, draw = chip.device.pulse, chip.device.cell, np.random.default_rng(seed).normal
@@ -47,6 +48,8 @@ def measure(name, seed, *, devices=10, cycles=5, pulses=100, start="low", readin
         high = pulse.w_max * max(1 + pulse.w_max_spread * draw(), 0.01)
         low = pulse.w_min * max(1 + pulse.w_min_spread * draw(), 0.01)
         gammas = pulse.gamma_up + pulse.gamma_up_spread * draw(), pulse.gamma_down + pulse.gamma_down_spread * draw()
+        if own is not None:
+            own.append((up, down, high, low))
         w = low if start == "low" else 0.0
         row, way = ([w + pulse.write_noise * pulse.dw_min * draw()], [ANEW]) if alone else ([], [])
         for _ in range(cycles):
@@ -68,6 +71,29 @@ def measure(name, seed, *, devices=10, cycles=5, pulses=100, start="low", readin
     span = chip.device.g_max - chip.device.g_min
     g = chip.device.g_min + span * ((w + 1) / 2 if alone else w)
     return chip, g + reading * np.random.default_rng(seed + 1).normal(size=g.shape), np.array(ways)
+
+
+def constant_steps(seed, cover, *, devices=10, cycles=5, pulses=100, spread=0.3, bounds=0.05, noise=0.3):
+    """Measure devices of equal steps between hard bounds of -1 and 1 (10 and 30 uS), of which a run crosses a share.
+
+    Steps, bounds and asymmetry (0.05) are normal over the devices. Returns conductances (devices, readings) [uS], the
+    directions of the pulses, and the step of the mean device [uS].
+    """
+    draw = np.random.default_rng(seed).normal
+    size = 2 * cover / pulses
+    rows, ways = [], ([1] * pulses + [-1] * pulses) * cycles
+    for _ in range(devices):
+        own, tilt = size * max(1 + spread * draw(), 0.0), 0.05 * draw()
+        up, down = own * (1 + min(tilt, 0.0)), own * (1 - max(tilt, 0.0))
+        high, low = 1 + bounds * draw(), -1 + bounds * draw()
+        w = max(-cover, low)
+        row = [w]
+        for sign in ways:
+            step = up if sign > 0 else down
+            w = min(max(w + sign * (step + noise * step * draw()), low), high)
+            row.append(w)
+        rows.append(row)
+    return 20 + 10 * np.array(rows), ways, 10 * size
 
 
 def truths(name):

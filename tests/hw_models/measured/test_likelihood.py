@@ -72,7 +72,7 @@ def test_the_gradient_vanishes_there_and_is_that_of_differences(problem: Problem
     assert np.abs(best.score * errors)[:, :2].max() < 0.2
     assert np.abs(best.score.sum(axis=0) * errors.mean(axis=0))[2:].max() < 0.2
     moved = best.shared * 1.1
-    score, _ = likelihood._derivatives(problem, best.own, moved, best.mask)
+    score, _ = likelihood.derivatives(problem, best.own, moved, best.mask)
     for n in range(4):
         h = 1e-4 * max(abs(moved[n]), 1e-7)
         ends = [loss_of(problem.innovations(best.own, moved + s * h * np.eye(4)[n]), best.mask).sum() for s in (1, -1)]

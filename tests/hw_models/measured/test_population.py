@@ -66,3 +66,42 @@ def test_estimates_change_unit_and_turn() -> None:
     turned = one.through(lambda x: 1 / x)
     assert (turned.value, turned.low, turned.high) == (0.5, 0.25, 1.0)
     assert one.named("uS", "g").unit == "uS"
+
+
+def test_variances_of_few_readings_are_drawn_together() -> None:
+    """As far as devices have one noise; where they do not, each keeps its own."""
+    draw = np.random.default_rng(2)
+    few = draw.chisquare(4, (300, 10)) / 4
+    assert (population.moderated(few, 4.0) - 1).std() < 0.5 * (few - 1).std()
+    assert population.moderated(few, 4.0).mean() == pytest.approx(1, abs=0.06)
+    many = np.exp(draw.normal(size=10)) * draw.chisquare(100, 10) / 100
+    assert population.moderated(many, 100.0) == pytest.approx(many, rel=0.05)
+    assert population.moderated(np.array([2.0]), 4.0) == 2.0
+
+
+def test_a_spread_as_a_share_of_its_mean_covers() -> None:
+    """Of few devices the mean has an error too: without it 93 % of intervals held a spread of 0.4."""
+    draw, inside = np.random.default_rng(4), []
+    for y in 1 + 0.4 * draw.normal(size=(600, 5)):
+        effects = between(y, np.zeros(5))
+        one = population.relative(effects.spread, effects.mean, 5)
+        inside.append(one.low < 0.4 < one.high)
+    assert abs(np.mean(inside) - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 600)
+
+
+def test_a_line_over_devices_takes_a_degree_of_freedom() -> None:
+    draw, inside, slopes = np.random.default_rng(5), [], []
+    for _ in range(400):
+        x = draw.normal(size=8)
+        y = 1 + 0.5 * x + 0.3 * draw.normal(size=8)
+        found = between(y, np.full(8, 1e-4), x)
+        inside.append(found.spread.low < 0.3 < found.spread.high)
+        slopes.append(found.slope.low < 0.5 < found.slope.high)
+    assert abs(np.mean(inside) - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 400)
+    assert abs(np.mean(slopes) - 0.95) < 3 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def test_intervals_widen_by_what_else_a_number_may_be() -> None:
+    one = Estimate(2.0, 1.0, 4.0).widened([1.0, 2.5])
+    assert (one.low, one.high) == pytest.approx((2 - np.sqrt(2), 2 + np.hypot(2, 0.5)))
+    assert Estimate(2.0, 1.0, 4.0).plus(1).high == 5

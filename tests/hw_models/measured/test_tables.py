@@ -118,7 +118,6 @@ def test_two_columns_of_numbers_need_no_header(tmp_path: Path) -> None:
         ("target,device", None, "'achieved' is missing: it is nearest to programming, which needs target, achieved"),
         ("voltage,x", None, "column 'current' is missing: it is nearest to iv, which needs voltage, current"),
         ("read [uS],g", None, r"read is the number of a read and has no unit; conductance stands in a column 'cond"),
-        ("pulse [V],g", None, r"pulse is the pulse ahead of a reading .* has no unit; voltage stands in a column 'vol"),
         ("a,b", None, "no column is known; kinds and their columns are iv: voltage, current; programming"),
         ("time,g", "iv", "column 'voltage' is missing: iv needs voltage, current"),
         ("time,g", "drift", "unknown kind 'drift': allowed are iv, programming, read_noise, pulses, retention"),
