@@ -41,7 +41,7 @@ def test_intervals_cover_where_some_are_not_told(share: float) -> None:
 
 @pytest.mark.parametrize("cover", [0.3, 1.2])
 def test_bounds_of_constant_steps(cover: float) -> None:
-    """Hard bounds at 10 and 30 uS: with 1.2 of the range 12 of 40 sets missed the upper one, whatever the interval."""
+    """Hard bounds at 10 and 30 uS: runs cross 1.2 of the range."""
     inside, told = [], []
     for seed in range(6):
         g, ways, _ = constant_steps((5, seed), cover)
