@@ -20,7 +20,6 @@ from analysis.sweep.ledger import RUN, Ledger, check
 from analysis.sweep.plans import PlannedPoint, SweepPlan
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import FORMAT, free_settings
-from hw_models.chip.description import PERFECT
 from hw_models.reading import Entries, Page
 from neuroep import __version__
 from neuroep.errors import ConfigError
@@ -160,7 +159,7 @@ def _page(plan: SweepPlan, overrides: Sequence[str]) -> Page:
         "source": str(plan.source),
         "given": {name: flat.get(name) for name in named if name.startswith("chip.")},
         "chips": plan.chips,
-        "chip": {} if chip is None else {name: getattr(chip, name) for name in sorted(PERFECT)},
+        "chip": {} if chip is None else chip.to_dict(),
         "ideal": plan.ideal,
         "overrides": list(overrides),
         "fields": list(plan.fields),
