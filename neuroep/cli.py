@@ -139,8 +139,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _ended(list(sys.argv[1:] if argv is None else argv))
         except BrokenPipeError:
             return GONE  # whoever read it has seen enough
-        except KeyboardInterrupt:
-            return streams.fail("interrupted", 130)
+        except KeyboardInterrupt as error:
+            return streams.fail(": ".join(["interrupted", *getattr(error, "__notes__", [])[-1:]]), 130)
 
 
 def _ended(argv: list[str]) -> int:
@@ -410,18 +410,19 @@ def _add_trials(command: Parser, until: str) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from neuroep.runs import training
+    from neuroep.runs import layout, training
 
-    record = training.train(
-        arguments.config,
-        arguments.out,
-        overrides=arguments.overrides,
-        resume=arguments.resume,
-        start=arguments.start,
-        progress=not arguments.quiet,
-        report=None if arguments.quiet else _print_epoch,
-        recipe=arguments.recipe,
-    )
+    given = {name: getattr(arguments, name) for name in ("overrides", "resume", "start", "recipe")}
+    report = None if arguments.quiet else _print_epoch
+    try:
+        record = training.train(
+            arguments.config, arguments.out, **given, progress=not arguments.quiet, report=report
+        )
+    except KeyboardInterrupt as error:
+        if layout.is_run(Path(arguments.out)):
+            again = "the same command" + " with --resume" * (not arguments.resume)
+            error.add_note(f"'{arguments.out}' holds the last finished epoch; {again} goes on")
+        raise
     if not arguments.quiet:
         say(f"{arguments.out}: {record['epoch']} epochs done")
 

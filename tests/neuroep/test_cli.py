@@ -252,6 +252,12 @@ class OutOfMemoryError(RuntimeError):
     """Named as torch names the one of a GPU."""
 
 
+def noted(error: BaseException, line: str) -> BaseException:
+    """Return an error with a note."""
+    error.add_note(line)
+    return error
+
+
 SMALLER = "try smaller tokens, dense sizes or batch"
 
 
@@ -259,6 +265,7 @@ SMALLER = "try smaller tokens, dense sizes or batch"
     ("raised", "code", "printed"),
     [
         (KeyboardInterrupt(), 130, "neuroep: interrupted\n"),
+        (noted(KeyboardInterrupt(), "so it goes on"), 130, "neuroep: interrupted: so it goes on\n"),
         (PermissionError(13, "Permission denied", "/x"), 2, "neuroep: error: Permission denied: '/x'\n"),
         (OSError("odd\nlines"), 2, "neuroep: error: odd lines\n"),
         (MemoryError(), 2, f"neuroep: error: out of memory; {SMALLER}\n"),
