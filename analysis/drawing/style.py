@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from analysis.drawing import fitting
+from analysis.drawing import fitting, labels
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -141,9 +141,12 @@ def write_png(
 ) -> None:
     """Write a figure as PNG, with texts of its header changed or left out, and as small as can be if asked for.
 
-    Legends that lie over data are moved first; ``drawn``: the layout is known already.
+    Labels that are cut off are broken and legends that lie over data moved first; ``drawn``: the layout is known
+    already.
     """
     kwargs = {"optimize": True} if optimize else None
+    if not drawn:
+        labels.within(sheet)
     fitting.uncover(sheet, drawn=drawn)
     with warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; a warning about it tells nobody which name it was.
