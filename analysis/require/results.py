@@ -254,7 +254,8 @@ class Requirement(Tabular):
             low, high = map(shown, border.between)
             less = f"; not run: {_several(border.skipped)}" if border.skipped else ""
             means = "no value does" if border.meets is None else f"it does {way}"
-            return f"{at}undecided between {low} and {high} whether {name} meets {target} ({doubt}{less}); by the means {means}"
+            told = f"undecided between {low} and {high} whether {name} meets {target} ({doubt}{less})"
+            return f"{at}{told}; by the means {means}"
         doubt = doubt and f"; {doubt}"
         if border.meets is None:
             ran, there = border.ran, len(self.axes[0])

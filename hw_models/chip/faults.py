@@ -61,10 +61,12 @@ def _count(place: Sequence[str], value: Sequence[object], names: Collection[str]
     """Say how many numbers a list should have; one alone is not told from a list of one, as a command line gives it."""
     name = ".".join(place)
     known = names.get(name) if isinstance(names, Mapping) else None
-    kinds = next((each for each in _lists(known.annotation) if each), ()) if isinstance(known, FieldInfo) else ()
-    many = f"a list of {len(kinds)} numbers, and it has {len(value)}" if kinds else "a list of another length"
-    said = f": {unmarked(known.description).split('. ')[0].rstrip('.')}" if kinds and known.description else ""
-    return f"{name} = {as_shown(list(value))}: should be {many}{said}"
+    shown = f"{name} = {as_shown(list(value))}: should be"
+    kinds = next(filter(None, _lists(known.annotation)), ()) if isinstance(known, FieldInfo) else ()
+    if not isinstance(known, FieldInfo) or not kinds:
+        return f"{shown} a list of another length"
+    said = f": {unmarked(known.description).split('. ')[0].rstrip('.')}" if known.description else ""
+    return f"{shown} a list of {len(kinds)} numbers, and it has {len(value)}{said}"
 
 
 def _lists(kind: object) -> Iterator[tuple[object, ...]]:
