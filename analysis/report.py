@@ -31,6 +31,7 @@ from analysis.sweep.page import sweep_page
 from hw_models.whole_files import check_plain, write_text
 from neuroep.errors import ConfigError, NeuroepError
 from neuroep.runs import directory as runs
+from neuroep.runs.folders import absence
 
 REPORT = "report.html"
 
@@ -108,7 +109,7 @@ def render(directory: str | Path, *, target: float | None = None, progress: bool
 def _kind(folder: Path) -> tuple[str, Callable[[Path, float | None, bool], str]]:
     """Return the kind of a directory and what builds its page."""
     if not folder.is_dir():
-        raise ConfigError(f"'{folder}' is {'a file' if folder.exists() else 'not there'}: a directory is needed")
+        raise ConfigError(f"'{folder}' {absence(folder)}{': a directory is needed' if folder.exists() else ''}")
     asked = (read_page(folder) if (folder / SWEEP).is_file() else None) or {"designs": []}
     if ablate.is_ablation(asked):
         return "ablation", _ablation

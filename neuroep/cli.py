@@ -70,6 +70,8 @@ class Parser(argparse.ArgumentParser):
         self.settings = settings
         self.options: dict[str, bool] = {}
         """Own options, and whether each takes a value."""
+        self.fields = False
+        """Whether fields of a chip can be given, and no other settings."""
         self.beside: dict[str, Parser] = {}
         """All commands, whose options may be meant."""
         raw = argparse.RawDescriptionHelpFormatter
@@ -80,7 +82,8 @@ class Parser(argparse.ArgumentParser):
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
         """Add an argument and remember its options."""
         action = super().add_argument(*args, **kwargs)
-        self.options |= dict.fromkeys(action.option_strings, action.nargs != 0)
+        if action.help != argparse.SUPPRESS:  # of a former option only the refusal is left
+            self.options |= dict.fromkeys(action.option_strings, action.nargs != 0)
         return action
 
     def error(self, message: str) -> NoReturn:
@@ -139,8 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _ended(list(sys.argv[1:] if argv is None else argv))
         except BrokenPipeError:
             return GONE  # whoever read it has seen enough
-        except KeyboardInterrupt:
-            return streams.fail("interrupted", 130)
+        except KeyboardInterrupt as error:
+            return streams.fail(": ".join(["interrupted", *vars(error).get("__notes__", [])[-1:]]), 130)
 
 
 def _ended(argv: list[str]) -> int:
@@ -194,7 +197,9 @@ def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
     from neuroep.runs.overrides import check_once, split
 
     try:
-        own, overrides = split(argv, command.options) if command.settings else (argv, [])
+        own, given = _parted(argv) if command.fields else ([], argv) if command.settings else (argv, [])
+        more, overrides = split(given, command.options)
+        own += more
     except ConfigError as error:
         raise ConfigError(f"{error}{command.named_elsewhere(str(error), argv)}") from None
     arguments = command.parse_args(own)
@@ -205,6 +210,20 @@ def _arguments(command: Parser, argv: list[str]) -> argparse.Namespace:
         overrides += ["--chip", arguments.chip]
     arguments.overrides = overrides
     return arguments
+
+
+def _parted(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return a command's own arguments, and the fields of a chip among them with their values."""
+    own: list[str] = []
+    given: list[str] = []
+    rest = list(argv)
+    while rest:
+        token = rest.pop(0)
+        of_chip = token.startswith("--chip.")
+        (given if of_chip else own).append(token)
+        if of_chip and "=" not in token and rest:
+            given.append(rest.pop(0))
+    return own, given
 
 
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
@@ -263,8 +282,9 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--quiet", action="store_true", help="show no progress bar")
 
     command = add("chips", _chips, "list the chips, or show one chip with its sources", settings=False)
-    about = "chip to show: a preset, a registered chip or a TOML file"
+    about = "chip to show: a preset, a registered chip or a TOML file; --chip.TABLE.FIELD VALUE sets a field of it"
     command.add_argument("name", nargs="?", metavar="NAME", help=about)
+    command.fields = True
     about = "print the chip as TOML, as a start for a chip of your own"
     command.add_argument("--toml", action="store_true", help=about)
     about = "list all fields of a chip with their units and defaults"
@@ -410,18 +430,19 @@ def _add_trials(command: Parser, until: str) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from neuroep.runs import training
+    from neuroep.runs import layout, training
 
-    record = training.train(
-        arguments.config,
-        arguments.out,
-        overrides=arguments.overrides,
-        resume=arguments.resume,
-        start=arguments.start,
-        progress=not arguments.quiet,
-        report=None if arguments.quiet else _print_epoch,
-        recipe=arguments.recipe,
-    )
+    given = {name: getattr(arguments, name) for name in ("overrides", "resume", "start", "recipe")}
+    report = None if arguments.quiet else _print_epoch
+    try:
+        record = training.train(
+            arguments.config, arguments.out, **given, progress=not arguments.quiet, report=report
+        )
+    except KeyboardInterrupt as error:
+        if layout.is_run(Path(arguments.out)):
+            again = "the same command" + " with --resume" * (not arguments.resume)
+            error.add_note(f"'{arguments.out}' holds the last finished epoch; {again} goes on")
+        raise
     if not arguments.quiet:
         say(f"{arguments.out}: {record['epoch']} epochs done")
 
@@ -465,10 +486,13 @@ def _cost(arguments: argparse.Namespace) -> None:
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import components
     from hw_models.chip import effects, files, pages, rules
+    from neuroep.runs import config as configuration
 
     streams.check_output()
     if arguments.fit is not None:
         raise ConfigError(f"option '--fit': it is a command now, neuroep fit {arguments.fit} --out chip.toml")
+    if arguments.overrides and arguments.name is None:
+        raise ConfigError(f"{arguments.overrides[0]}: name the chip that it is a field of, neuroep chips NAME")
     if arguments.components:
         say(components.listing())
     elif arguments.rules:
@@ -480,7 +504,8 @@ def _chips(arguments: argparse.Namespace) -> None:
     elif arguments.name is None:
         say(pages.listing())
     else:
-        chip = files.load(arguments.name)
+        given = ["--chip", arguments.name, *arguments.overrides]
+        chip = configuration.chip_of(given) if arguments.overrides else files.load(arguments.name)
         say(chip.to_toml() if arguments.toml else pages.page(chip, streams.width()))
 
 

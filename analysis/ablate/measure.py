@@ -32,9 +32,13 @@ from analysis.ablate.results import ABLATE, Ablation, load
 from analysis.sweep import plans
 from analysis.sweep.conductor import Report
 from analysis.sweep.executors import TIMEOUT
+from analysis.sweep.ledger import read_page
 from analysis.sweep.plans import PlannedPoint
+from analysis.sweep.points import shown
 from analysis.sweep.rounds import Rounds, pool_of
 from analysis.sweep.stopping import Rule, rule
+from analysis.sweep.trials import free_settings
+from hw_models.chip import Chip
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from neuroep.errors import ConfigError
@@ -111,6 +115,7 @@ def run(
     asked |= {"seeds": wanted.seeds, "until": until, "max_seeds": wanted.most or None, "pairs": pairs}
     asked |= {"chosen": list(effects), **points.about()}
     how = {"retry_failed": retry_failed, "progress": progress}
+    _check_chip(Path(out), points.plan)
     with Rounds(points.plan, asked, overrides, out=out, pool=pool, report=report, **how) as rounds:
         _take(rounds, points, wanted, pairs)
         rounds.finish()
@@ -148,6 +153,26 @@ class _Points:
         ]
         chosen = [{"name": each.name, "within": each.within, "told": each.told} for each in self.parts.chosen]
         return {"own": own, "effects": chosen, "unseen": list(self.parts.unseen), "conditions": conditions}
+
+
+def _check_chip(out: Path, plan: plans.SweepPlan) -> None:
+    """Refuse the directory of an ablation of another chip: all fields of effects are varied, as those of no sweep are.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first field that differs and acts, and both values.
+    """
+    held, chip = read_page(out), plan.base.chip
+    whole = (held or {}).get(configuration.CHIP) or {}
+    if held is None or chip is None or "device" not in whole or all(one["design"] != ABLATE for one in held["designs"]):
+        return
+    there, free = dict(Chip.fields_of(Chip.parse(whole))), free_settings(plan.task, plan.base.flat())
+    for field, value in Chip.fields_of(chip):
+        name = f"{configuration.CHIP}.{field}"
+        if value != there[field] and name not in free:
+            values = f"{name} is {shown(there[field])} there and {shown(value)} here"
+            raise ConfigError(f"'{out}' holds an ablation of another chip: {values}; choose another directory")
 
 
 def _take(rounds: Rounds, points: _Points, wanted: Rule, pairs: int) -> None:

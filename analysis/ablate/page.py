@@ -9,7 +9,7 @@ from analysis.drawing import html, numbers, panels, settings
 from analysis.ablate.differences import SeedDifference
 from analysis.ablate.results import Ablation, points
 from analysis.chips.page import chip_section
-from analysis.sweep.page import base, failed_section
+from analysis.sweep.page import base, failed_section, unseen
 from neuroep.errors import ConfigError
 
 COLUMNS = (
@@ -57,7 +57,7 @@ def ablation_page(result: Ablation) -> str:
         pairs_section(result),
         *panels.sections(panels.measured(__package__, result)),
         failed_section(sweep),
-        "" if config is None else chip_section(config.chip, "The chip with all effects"),
+        "" if config is None else chip_section(config.chip, "The chip with all effects", unseen(sweep, config)),
         settings.section(command(result), config, sweep.about.get("environment"), *_notes(result)),
     ]
     lead = f"An ablation of {numbers.plural(len(result.costs), 'effect')}: {numbers.plural(len(sweep.rows), 'trial')}."

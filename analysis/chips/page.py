@@ -28,11 +28,12 @@ NO_CHIP = "There is no chip: the arithmetic is exact to its floating-point preci
 IDEAL = "All other fields have the values of an ideal chip: the effects that they stand for are switched off."
 
 
-def chip_section(chip: Chip | None, title: str = "The chip") -> str:
-    """Return the section of one chip, or that there was none."""
+def chip_section(chip: Chip | None, title: str = "The chip", note: str = "") -> str:
+    """Return the section of one chip with a note below its title, or that there was none."""
     if chip is None:
         return html.section(title, html.paragraph(NO_CHIP))
-    return html.section(f"{title}: {pages.label(chip)}", *parts(chip))
+    above = [html.paragraph(note, "note")] if note else []
+    return html.section(f"{title}: {pages.label(chip)}", *above, *parts(chip))
 
 
 def chips_section(chips: Mapping[str, Chip], title: str = "The chips") -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from analysis.drawing import fitting
+from analysis.drawing import fitting, labels
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -144,12 +144,13 @@ def write_png(
 ) -> None:
     """Write a figure as PNG, with texts of its header changed or left out, and as small as can be if asked for.
 
-    Titles that would be cut are wrapped, and legends that lie over data are moved first; ``drawn``: the layout is known
-    already.
+    Titles and labels that would be cut are wrapped, and legends that lie over data are moved first; ``drawn``: the layout
+    is known already.
     """
     kwargs = {"optimize": True} if optimize else None
     if not drawn:
         fitting.wrap_titles(sheet)
+        labels.within(sheet)
     fitting.uncover(sheet, drawn=drawn)
     with warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; a warning about it tells nobody which name it was.

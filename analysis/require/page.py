@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from analysis.drawing import html, numbers, panels, settings
 
-from analysis.chips.page import chip_section
 from analysis.require.results import Requirement
-from analysis.sweep.page import base, failed_section, means_section
+from analysis.sweep.page import base, chips, failed_section, means_section
 from neuroep.errors import ConfigError
 
 ABOUT = (
@@ -34,7 +33,7 @@ def requirement_page(result: Requirement) -> str:
         *panels.sections(panels.measured(__package__, result)),
         means_section(sweep),
         failed_section(sweep),
-        "" if config is None else chip_section(config.chip, "The chip before fields are varied"),
+        chips(sweep, config),
         settings.section(command(result), config, sweep.about.get("environment")),
     ]
     lead = f"Which values {numbers.listing(result.fields)} needs: {numbers.plural(len(sweep.rows), 'trial')}."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -60,7 +61,11 @@ class Border:
     meets: object
     """First value that meets it; None where none does."""
     open: tuple[object, ...]
-    """Those of the two whose verdict is open: its mean lies on that side."""
+    """Values whose verdict is open: their means alone tell on which side they lie."""
+    between: tuple[object, object] | None
+    """Where the two above are not both sure: the nearest values on either side that are, or the end of the field."""
+    skipped: tuple[object, ...]
+    """Values between these that were not run."""
     rising: bool
     """Whether larger values meet it."""
     ran: int = field(default=0, compare=False)
@@ -186,8 +191,13 @@ class Requirement(Tabular):
             values, at = self.axes[0], self.axes[1][line[0]] if line else None
             ends = [*met[:1], *([] if last is None else [last])]
             misses, meets = None if last is None else values[last], values[met[0]] if met else None
-            open_ = tuple(values[n] for n in ends if not along[n].sure)
-            found.append(Border(at, misses, meets, open_, rising, len(along)))
+            open_ = tuple(values[n] for n in sorted(along) if not along[n].sure)
+            between, skipped = None, range(0)
+            if not all(along[n].sure for n in ends):
+                low, high = _sure(along, len(values), rising)
+                between, skipped = (values[low], values[high]), range(low, high + 1)
+            left_out = tuple(values[n] for n in skipped if n not in along)
+            found.append(Border(at, misses, meets, open_, between, left_out, rising, len(along)))
         return found
 
     @cached_property
@@ -268,14 +278,21 @@ class Requirement(Tabular):
     def _said(self, border: Border) -> str:
         target, name = f"{100 * self.design['target']:g} %", self.fields[0]
         at = f"{self.fields[1]} = {shown(border.line)}: " if len(self.fields) > 1 else ""
+        way = ("from {} on" if border.rising else "up to {}").format(shown(border.meets))
+        doubt = f"open by the confidence asked for: {_several(border.open)}" if border.open else ""
+        if border.between is not None:
+            low, high = map(shown, border.between)
+            less = f"; not run: {_several(border.skipped)}" if border.skipped else ""
+            means = "no value does" if border.meets is None else f"it does {way}"
+            told = f"undecided between {low} and {high} whether {name} meets {target} ({doubt}{less})"
+            return f"{at}{told}; by the means {means}"
+        doubt = doubt and f"; {doubt}"
         if border.meets is None:
             ran, there = border.ran, len(self.axes[0])
             some = "" if ran == there else f" of the {ran} that were run, of {there},"
-            return f"{at}no value of {name}{some} meets {target}"
-        way = "from {} on" if border.rising else "up to {}"
+            return f"{at}no value of {name}{some} meets {target}{doubt}"
         beyond = "" if border.misses is None else f"; {shown(border.misses)} misses it"
-        doubt = f"; open by the confidence asked for: {', '.join(map(shown, border.open))}" if border.open else ""
-        return f"{at}{name} meets {target} {way.format(shown(border.meets))}{beyond}{doubt}"
+        return f"{at}{name} meets {target} {way}{beyond}{doubt}"
 
     def _said_of_front(self) -> list[str]:
         count = math.prod(len(values) for values in self.axes)
@@ -355,6 +372,18 @@ class Requirement(Tabular):
         return lined([*lines, f"{len(self.sweep.rows)} trials{failed}; written to {self.out}"])
 
 
+def _sure(along: Mapping[int, Verdict], count: int, rising: bool) -> tuple[int, int]:
+    """Return the places on a line of so many values between which nothing is sure, the lower one first.
+
+    Those are the first sure miss, as accuracy falls, and the last sure meeting before it; or the ends.
+    """
+    falling = sorted(along, reverse=rising)
+    missed = next((n for n in falling if along[n].sure and not along[n].met), 0 if rising else count - 1)
+    met = [n for n in falling if along[n].sure and along[n].met and (n > missed) == rising and n != missed]
+    first = met[-1] if met else (count - 1 if rising else 0)
+    return min(first, missed), max(first, missed)
+
+
 def load(path: str | Path) -> Requirement:
     """Read the directory of a requirement, also of one that is running.
 
@@ -377,6 +406,10 @@ def is_requirement(about: Entries) -> bool:
 def _cells(found: Verdict) -> tuple[str, ...]:
     error = f"{100 * found.error:.2f}" if math.isfinite(found.error) else "-"
     return _share(found.mean), error, str(found.seeds), found.word
+
+
+def _several(values: Sequence[object]) -> str:
+    return ", ".join(map(shown, values))
 
 
 def _share(value: float) -> str:

@@ -91,11 +91,10 @@ def _about(results: Sequence[Distances]) -> str:
 
 
 SYMMETRY = Panel(
-    "Wear",
+    "Symmetry points",
     96,
     _measure,
     [Picture(plot_symmetry_map, "Distance of every device from its symmetry point.", lambda found: found.name)],
-    title="Symmetry points",
     below=_about,
     most=MOST,
 )

@@ -37,6 +37,8 @@ PLAIN: Page = {"given": {}, "chips": {}}
 SWEEP, TRIALS, LOCK, RUN = "sweep.json", "trials.jsonl", "lock", "run"
 FORMAT = 1
 """Version of the directory's layout."""
+LAST = ("overrides", "chip")
+"""Entries of the page that are those of the last that was asked for: what differs in them acts on no trial."""
 SAME = ("mode", "split", "samples", "checkpoint", "data", "version")
 """Entries of the page that the same sweep shares, beside fields and settings."""
 
@@ -114,6 +116,7 @@ class Ledger:
         held = read_page(self.path)
         page = held or {"format": FORMAT, **self._page, "designs": []}
         page["chips"] = {**page["chips"], **self._page["chips"]}
+        page |= {name: self._page[name] for name in LAST if name in self._page}
         others = [one for one in page["designs"] if {**one, **OPEN} != {**design, **OPEN}]
         page["designs"] = [*others, {**design, "planned": planned, "done": done}]
         self._save(page)

@@ -51,7 +51,8 @@ def sweep_page(sweep: Sweep, target: float | None = None) -> str:
 def chips(sweep: Sweep, config: Config | None) -> str:
     """Return the chip that is varied, or those among which is chosen, as far as they have names."""
     if CHIP not in sweep.fields:
-        return "" if config is None else chip_section(config.chip, "The chip before fields are varied")
+        title = "The chip before fields are varied"
+        return "" if config is None else chip_section(config.chip, title, unseen(sweep, config))
     found = {name: Chip.parse(values) for name, values in sweep.about["chips"].items()}
     return chips_section(found) if found else ""
 
@@ -65,13 +66,24 @@ def base(sweep: Sweep) -> Config | None:
         for part in path:
             table = table.setdefault(part, {})
         table[leaf] = value
+    if chip := sweep.about.get("chip"):
+        tables[CHIP] = {**tables.get(CHIP, {}), **chip}  # whole: settings are those alone that trials depend on
     try:
-        config = configuration.parse(tables, "sweep")
+        return configuration.parse(tables, "sweep")
     except ConfigError:
         return None
-    if config.chip is None:
-        return config
-    return config.model_copy(update={"chip": config.chip.model_copy(update=dict(sweep.about.get("chip", {})))})
+
+
+def unseen(sweep: Sweep, config: Config) -> str:
+    """Return which fields of the chip no trial depends on; empty where there are none."""
+    held, chip = [*sweep.about["settings"], *sweep.fields], config.chip
+    found = [
+        name
+        for name in (chip.differences() if chip is not None else ())
+        if not any(f"{each}.".startswith(f"{CHIP}.{name}.") for each in held)
+    ]
+    mode = sweep.about["mode"]
+    return f"In mode '{mode}' no update is made, and no result depends on {numbers.listing(found)}." if found else ""
 
 
 def summary(sweep: Sweep) -> str:

@@ -7,6 +7,7 @@ by the ledger alone, it asks for the same trials however often it was killed and
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -23,13 +24,16 @@ from analysis.sweep.plans import PlannedPoint, SweepPlan
 from analysis.sweep.right import RIGHT, SamplesSeen, counts, unpacked
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import FORMAT, free_settings
-from hw_models.chip.description import PERFECT
 from hw_models.reading import Entries, Page
 from neuroep import __version__
 from neuroep.errors import ConfigError
 from neuroep.runs import config as configuration, directory as runs, training
 from neuroep.runs.config import Config
 from neuroep.runs.overrides import dotted
+
+GOES_ON = "the same command goes on"
+"""What is said of a sweep that was interrupted."""
+_log = logging.getLogger(__name__)
 
 
 class Rounds:
@@ -86,15 +90,25 @@ class Rounds:
         try:
             self._executor = self.pool.open()
             self.ledger.__enter__()
+            self._tell_found()
             if self.plan.trains_first:
                 self.ledger.begin(self.asked)
                 run = _train(plans.training_of(self.plan), self.ledger.path / RUN, self._progress)
                 self.plan = plans.trained(self.plan, run)
-        except BaseException:
+        except BaseException as error:
             self.ledger.close()
             self.pool.close(now=True)
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(GOES_ON)
             raise
         return self
+
+    def _tell_found(self) -> None:
+        """Say how many trials a directory had already."""
+        if count := len(self.ledger.records):
+            failed = sum("error" in record for record in self.ledger.records.values())
+            less = f", {failed} of them failed{' and run again' * self._retry_failed}" if failed else ""
+            _log.info("'%s' holds %s%s", self.ledger.path, _trials(count), less)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -104,6 +118,8 @@ class Rounds:
         finally:
             self.ledger.close()
             self.pool.close(now=kind is not None)
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(f"'{self.ledger.path}' holds {_trials(len(self.ledger.records))}; {GOES_ON}")
 
     def take(self, points: Sequence[PlannedPoint], rule: Rule) -> None:
         """Run what a rule asks for at some points, and what of it is not yet there."""
@@ -162,6 +178,10 @@ def pool_of(count: int | None, cluster: str | None, timeout: float = TIMEOUT, ex
     return Local(count) if executor is None else Given(executor)
 
 
+def _trials(count: int) -> str:
+    return f"{count} finished trial{'s' * (count != 1)}"
+
+
 def _page(plan: SweepPlan, overrides: Sequence[str]) -> Page:
     """Return what is swept, for the directory."""
     task, flat, chip = plan.task, plan.base.flat(), plan.base.chip
@@ -175,7 +195,7 @@ def _page(plan: SweepPlan, overrides: Sequence[str]) -> Page:
         "source": str(plan.source),
         "given": {name: flat.get(name) for name in named if name.startswith("chip.")},
         "chips": plan.chips,
-        "chip": {} if chip is None else {name: getattr(chip, name) for name in sorted(PERFECT)},
+        "chip": {} if chip is None else chip.to_dict(),
         "ideal": plan.ideal,
         "overrides": list(overrides),
         "fields": list(plan.fields),

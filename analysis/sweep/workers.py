@@ -38,9 +38,13 @@ def prepare(threads: int) -> None:
     threads : int
         Of BLAS, OpenMP and Numba.
     """
+    from tqdm import tqdm
+
     for name in VARIABLES:
         os.environ[name] = str(threads)
     keep_freed()
+    # A bar's lock between processes is a semaphore of the system's, of which Python warns where this one is ended.
+    tqdm.set_lock(threading.RLock())
     logging.getLogger("neuroep").addHandler(logging.NullHandler())  # the plan has said what there is to say, once
     # Ctrl-C reaches the whole group: the parent decides what becomes of the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -24,6 +24,8 @@ else:
     CurrentVoltageName = Literal[tuple(CURRENT_VOLTAGE)]
 
 CURRENT_BY_VOLTAGE = f"How the current depends on the voltage. {menu(CURRENT_VOLTAGE)}"
+SIEMENS, MICRO = 1e-2, 1e6
+"""Highest conductance below which siemens may be meant [uS]; microsiemens of a siemens."""
 RELAXATION = (1.0, 86400.0)
 STEEPEST = 20.0
 """Largest read voltage over ``iv_voltage``; beyond, a half driven device would pass less than 1e-4 of a full one."""
@@ -218,7 +220,10 @@ class Device(Part):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.g_min >= self.g_max:
-            raise ValueError(f"g_min = {self.g_min}: it should be below g_max = {self.g_max} uS")
+            why = f"it should be below g_max = {self.g_max} uS"
+            if self.g_max < SIEMENS:
+                why += f"; conductances are in microsiemens, {self.g_max} S is {MICRO * self.g_max:g}: is that meant?"
+            raise ValueError(f"g_min = {self.g_min}: {why}")
         if self.stuck_low + self.stuck_high > 1:
             raise ValueError(f"stuck_high = {self.stuck_high}: with stuck_low = {self.stuck_low} more than all devices")
         self._check_levels()

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from hw_models.errors import nearest
 from hw_models.reading import Entries
-from hw_models.text import shown as as_shown
+from hw_models.text import shown as as_shown, unmarked
 
 _ASSIGNED = re.compile(r"[\w.-]+ = ")
 """A fault that says which entry of a table it is of."""
@@ -47,11 +48,33 @@ def line(error: Entries, names: Collection[str]) -> str:
         said = _plain(error["msg"])
         of_a_part = ".".join(place) not in names or _ASSIGNED.match(said)  # which names the field that it means
         return ".".join([*place, said]) if of_a_part else f"{'.'.join(place)} = {as_shown(value)}: {said}"
+    if kind in ("missing", "too_long") and isinstance(value, list | tuple):
+        return _count(place if kind == "too_long" else place[:-1], value, names)
     choices = (
         error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ") if kind == "literal_error" else ()
     )
     asked = _WORDS.get(kind) or _plain(error["msg"])
     return f"{'.'.join(place)} = {as_shown(value)}: {asked}{nearest(value, choices)}{_percent(place, error, names)}"
+
+
+def _count(place: Sequence[str], value: Sequence[object], names: Collection[str]) -> str:
+    """Say how many numbers a list should have; one alone is not told from a list of one, as a command line gives it."""
+    name = ".".join(place)
+    known = names.get(name) if isinstance(names, Mapping) else None
+    shown = f"{name} = {as_shown(list(value))}: should be"
+    kinds = next(filter(None, _lists(known.annotation)), ()) if isinstance(known, FieldInfo) else ()
+    if not isinstance(known, FieldInfo) or not kinds:
+        return f"{shown} a list of another length"
+    said = f": {unmarked(known.description).split('. ')[0].rstrip('.')}" if known.description else ""
+    return f"{shown} a list of {len(kinds)} numbers, and it has {len(value)}{said}"
+
+
+def _lists(kind: object) -> Iterator[tuple[object, ...]]:
+    """Yield what the lists of fixed length in a type hold."""
+    if get_origin(kind) is tuple:
+        yield () if Ellipsis in get_args(kind) else get_args(kind)
+    for part in get_args(kind):
+        yield from _lists(part)
 
 
 def _percent(place: Sequence[str], error: Entries, names: Collection[str]) -> str:

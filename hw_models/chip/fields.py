@@ -62,8 +62,12 @@ def said_of(field: FieldInfo) -> Mapping[str, str]:
     return {name: str(value) for name, value in extra.items()} if isinstance(extra, dict) else {}
 
 
+MOST = 3
+"""Fields set in vain that a line names."""
+
+
 class Idle(ValueError):
-    """Fields are set where they could not act.
+    """Fields are set where they could not act; the line names one for each place where they would, up to three.
 
     Attributes
     ----------
@@ -73,7 +77,8 @@ class Idle(ValueError):
 
     def __init__(self, lines: Mapping[str, str]) -> None:
         self.lines = dict(lines)
-        super().__init__(next(iter(lines.values())))
+        told = {line.partition(": ")[2]: line for line in reversed(self.lines.values())}
+        super().__init__("; ".join(list(reversed(told.values()))[:MOST]))
 
 
 _SILENCED: ContextVar[bool] = ContextVar("silenced", default=False)

@@ -20,8 +20,10 @@ from hw_models.reading import Entries, Page, read_toml
 from hw_models.text import shown
 from hw_models.whole_files import write_text
 
-FACTS = ("timing.pulse", "timing.row")
-"""Durations that the file of a chip may state whatever its scheme of learning: the other scheme's is kept."""
+CIRCUITS = frozenset({"device.read_voltage"})
+"""Fields that a circuit takes which is exported, whether or not they act on anything else."""
+FACTS = ("timing.pulse", "timing.row", *CIRCUITS)
+"""What the file of a chip may state where it does not act: durations of the other scheme of learning, read voltage."""
 ALIKE = 0.75
 """How much alike the names of two files are, from which on one may be meant by the other (1: the same)."""
 

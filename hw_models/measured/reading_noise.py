@@ -48,12 +48,12 @@ def shared_out(found: ResponseFit, reads: LawFit | None = None) -> ResponseFit:
     write, read = left_of(reading, variance, error), math.sqrt(variance)
     told = f"{seen}, of which reads by their own law are {read:.4g} uS"
     if write.high == 0:
-        told = f"{seen}, reads by their own law by {read:.4g} uS, which is more: the files contradict each other"
+        told = f"{seen}, reads by their own law by {read:.4g} uS, which is more. The files contradict each other"
     if write.low > 0:
         value = short(write.value * unit)
-        said = f"{told}: what is left, {write.value:.4g} uS, is written as pulse.write_noise = {value:g} dw_min."
+        said = f"{told}. What is left, {write.value:.4g} uS, is written as pulse.write_noise = {value:g} dw_min."
         return _with(found, write.times(unit), value, said)
-    said = f"{told}: nothing clear is left, and no pulse.write_noise is written."
+    said = f"{told}. Nothing clear is left, and no pulse.write_noise is written: 0 [0, 0] means that."
     return _with(found, replace(write, value=0.0).times(unit), 0.0, said)
 
 

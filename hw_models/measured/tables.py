@@ -90,6 +90,9 @@ TOLD = {"read_noise": 2}
 BESIDE: Mapping[str, tuple[str, ...]] = {**USED, "pulses": ("device", "cycle"), "read_noise": ("device",)}
 """Columns that a file of a kind may have beside its form, which tell of a kind whose form is not whole."""
 
+OHMS = "; resistances are not read: give conductances, 1 kOhm is 1000 uS"
+"""What is said where a column of resistances stands in place of one that is needed."""
+
 
 @dataclass(frozen=True)
 class MeasuredTable:
@@ -299,6 +302,12 @@ def kind_of(table: MeasuredTable, asked: str | None = None) -> str:
     raise ChipError(f"'{table.path}': {_missing(table, asked)}")
 
 
+def _resists(title: str) -> bool:
+    """Tell a column of resistances."""
+    name, unit = units.parted(title)
+    return name in ("resistance", "r") or unit.lower().removeprefix("k").removeprefix("m") in ("ohm", "ohms", "\u03c9")
+
+
 def _missing(table: MeasuredTable, asked: str | None) -> str:
     """Say which kind a table is nearest to, and which column it lacks; of those with a name alike, which one it is."""
     wanted = {
@@ -312,7 +321,8 @@ def _missing(table: MeasuredTable, asked: str | None) -> str:
     unknown_ones = [title for place, title in enumerate(table.titles) if place not in table.columns.values()]
     if asked is None and not there:
         listed = "; ".join(f"{kind}: {', '.join(forms[0])}" for kind, forms in KINDS.items())
-        return f"no column is known; kinds and their columns are {listed}"
+        ohms = OHMS if any(_resists(title) for title in unknown_ones) else ""
+        return f"no column is known; kinds and their columns are {listed}{ohms}"
     missing = next(name for name in best if not table.has(name))
     alike = {wanted[form][0]: form for form in reversed(rank) if rank[form] == rank[best]}
     if len(alike) > 1:
@@ -321,4 +331,5 @@ def _missing(table: MeasuredTable, asked: str | None) -> str:
     which = f"{kind} needs" if asked else f"it is nearest to {kind}, which needs"
     near = nearest(missing, [units.parted(title)[0] for title in unknown_ones]).replace("did you mean", "is it")
     others = f"; not known: {', '.join(map(repr, unknown_ones))}" if unknown_ones and not near else ""
+    others += OHMS if any(_resists(title) for title in unknown_ones) else ""
     return f"column '{missing}' is missing: {which} {', '.join(best)}{near}{others}"

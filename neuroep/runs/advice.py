@@ -61,8 +61,8 @@ def doubts(config: Config) -> list[str]:
 
 def tell(config: Config) -> None:
     """Say what a chip keeps without effect, and what is hardly meant, each once in a process."""
-    if config.chip is not None and config.chip.kept:
-        configuration.say(f"chip '{config.chip.name}': {configuration.kept(config.chip.kept)}")
+    if config.chip is not None:
+        configuration.tell_kept(config.chip)
     for line in doubts(config):
         configuration.say(line)
 

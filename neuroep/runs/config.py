@@ -275,11 +275,23 @@ def load(
         pickled = str(config.data.vectors).lower().endswith(PICKLED)
         foreign = {"vectors": pickled, "cache": config.data.cache is not None}
         config._foreign = _unnamed({name for name, held in foreign.items() if held}, [*overrides, *varied])
-    if config.chip is not None and config.chip.kept and forgiven is None:
-        say(f"chip '{config.chip.name}': {kept(config.chip.kept)}")
+    if config.chip is not None and forgiven is None:
+        tell_kept(config.chip)
     if config.chip is None and config.settling.stop != "tolerance":
         say(f"without a chip: {kept(['settling.stop'])}")
     return config
+
+
+def chip_of(given: Sequence[str]) -> Chip:
+    """Return the chip of overrides, as ``["--chip", "pcm", "--chip.adc.bits", "4"]``; raises as :func:`parse`."""
+    found = parse(merged({}, given), "chip", given=given).chip
+    return Chip.ideal() if found is None else found
+
+
+def tell_kept(chip: Chip) -> None:
+    """Say which fields of a chip have no effect, once in a process; an exported circuit takes its read voltage."""
+    if names := [name for name in chip.kept or () if name not in files.CIRCUITS]:
+        say(f"chip '{chip.name}': {kept(names)}")
 
 
 def kept(names: Sequence[str]) -> str:

@@ -57,7 +57,7 @@ WITHOUT_EFFECT = {"kept": None, "citation": None, "url": None, "caveat": None, "
 """Fields of a chip that say something about it and do nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Session(Tabular):
     """All parts of a run, checked against each other and ready to be used; made by :meth:`open`."""
 
@@ -220,6 +220,10 @@ class Session(Tabular):
         source = "initial weights" if self.checkpoint is None else f"weights of {self.checkpoint.source}"
         on = f"{config.engine.kind} engine, " + ("exact arithmetic" if chip is None else f"chip {chip.name}")
         return lined([f"{config.network.kind} network on {self.corpus.name}: {splits}", f"{on}; {source}"])
+
+    def __repr__(self) -> str:
+        """Return its caption on one line: its parts are long."""
+        return f"<Session: {self.caption().replace(chr(10), '; ')}; epoch {self.epoch}>"
 
     def batches(self, split: str, size: int | None = None) -> Iterator[Batch]:
         """Return the batches of a split in its order, default as large as in training."""

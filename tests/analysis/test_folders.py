@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from analysis import report
 from analysis.folders import appearing, check_free, unused
-from neuroep.errors import ConfigError
+from neuroep.errors import CheckpointError, ConfigError
+from neuroep.runs import directory as runs
+from neuroep.runs.folders import absence
 
 
 def test_appears_at_the_end(tmp_path: Path) -> None:
@@ -70,3 +73,13 @@ def test_unused_counts_on(tmp_path: Path) -> None:
     out.mkdir()
     (tmp_path / "demo-2").mkdir()
     assert unused(out) == tmp_path / "demo-3"
+
+
+def test_a_missing_folder_names_the_nearest_one(tmp_path: Path) -> None:
+    (tmp_path / "reviews").mkdir()
+    told = f"does not exist; did you mean '{tmp_path}/reviews'?"
+    assert absence(tmp_path / "review") == told and absence(tmp_path / "other") == "does not exist"
+    with pytest.raises(CheckpointError, match="did you mean"):
+        runs.load(tmp_path / "review")
+    with pytest.raises(ConfigError, match="did you mean"):
+        report.render(tmp_path / "review")

@@ -34,6 +34,19 @@ def test_each_command_has_help(neuroep, command):
     assert ("--training.epochs" in found.out) == (command not in ("demo", "chips", "report"))
 
 
+def test_a_chip_is_shown_with_fields_laid_over_it(neuroep, tmp_path):
+    """Before, a file of which the command line makes a chip could not be looked at."""
+    (tmp_path / "a.toml").write_text("[device.pulse]\ndw_min = 0.01\n[update]\nfill = 0.5\n")
+    assert "it acts only" in neuroep("chips", tmp_path / "a.toml").line
+    found = neuroep("chips", tmp_path / "a.toml", "--chip.update.scheme", "agad", "--chip.adc.bits=5")
+    assert found.code == 0 and "update.scheme" in found.out and "adc.bits" in found.out
+    toml = neuroep("chips", "pcm", "--toml", "--chip.adc.bits", "5")
+    assert "bits = 5" in toml.out
+    assert neuroep("chips", "pcm", "--chip.adc.bitz", "5").line.endswith("did you mean '--chip.adc.bits'?")
+    assert "name the chip" in neuroep("chips", "--chip.adc.bits", "5").line
+    assert "--fit," not in neuroep("chips", "pcm", "--fitt", "x").line
+
+
 def test_version(neuroep):
     from neuroep import __version__
 
@@ -252,6 +265,12 @@ class OutOfMemoryError(RuntimeError):
     """Named as torch names the one of a GPU."""
 
 
+def noted(error: BaseException, line: str) -> BaseException:
+    """Return an error with a note."""
+    error.add_note(line)
+    return error
+
+
 SMALLER = "try smaller tokens, dense sizes or batch"
 
 
@@ -259,6 +278,7 @@ SMALLER = "try smaller tokens, dense sizes or batch"
     ("raised", "code", "printed"),
     [
         (KeyboardInterrupt(), 130, "neuroep: interrupted\n"),
+        (noted(KeyboardInterrupt(), "so it goes on"), 130, "neuroep: interrupted: so it goes on\n"),
         (PermissionError(13, "Permission denied", "/x"), 2, "neuroep: error: Permission denied: '/x'\n"),
         (OSError("odd\nlines"), 2, "neuroep: error: odd lines\n"),
         (MemoryError(), 2, f"neuroep: error: out of memory; {SMALLER}\n"),

@@ -9,8 +9,10 @@ import pytest
 
 from analysis import ablate
 from analysis.ablate.conditions import AS_IT_IS, BOTH, WITHOUT
+from analysis.ablate.page import command
 from analysis.sweep import runner
-from analysis.sweep.ledger import TRIALS
+from analysis.sweep.ledger import SWEEP, TRIALS
+from analysis.sweep.page import base
 from analysis.sweep.results import RESULTS
 from neuroep.errors import ConfigError
 from tests.analysis.ablate.conftest import CHIP
@@ -117,3 +119,34 @@ def test_what_cannot_be_writes_nothing(ablated, tmp_path, settings, line):
     with pytest.raises(ConfigError) as error:
         ablated(tmp_path / "out", **settings)
     assert line in str(error.value) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (["--chip.device.mismatch", "0.2"], "chip.device.mismatch is 0.3 there and 0.2 here"),
+        (["--chip.neuron.state_noise", "0.1"], "chip.neuron.state_noise is 0 there and 0.1 here"),
+        (["--chip.device.g_max", "20"], "chip.device.g_max is 25 there and 20 here"),
+    ],
+)
+def test_another_chip_is_refused(ablated, small, tmp_path, more, line):
+    """All fields of effects are varied: before, another value of one was taken, and the page mixed two chips."""
+    out = tmp_path / "out"
+    shutil.copytree(small.out, out)
+    page = (out / SWEEP).read_bytes()
+    given = [word for n, word in enumerate(CHIP) if CHIP[n - n % 2] != more[0]]
+    with pytest.raises(ConfigError) as error:
+        ablated(out, pairs=2, overrides=[*given, *more])
+    assert str(error.value) == f"'{out}' holds an ablation of another chip: {line}; choose another directory"
+    assert (out / SWEEP).read_bytes() == page
+
+
+def test_what_no_trial_depends_on_may_differ_and_the_page_is_of_the_last(ablated, small, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(small.out, out)
+    ran = []
+    given = [word for n, word in enumerate(CHIP) if CHIP[n - n % 2] != "--chip.readout.bits"]
+    given += ["--chip.readout.bits", "5"]
+    again = ablated(out, pairs=2, overrides=given, report=ran.append)
+    assert ran == [] and again.costs == small.costs
+    assert command(again)[3 : 3 + len(given)] == given and base(again.sweep).chip.readout.bits == 5

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import html
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from analysis import report
 from analysis.ablate.page import command
 from analysis.sweep.ledger import TRIALS
+from hw_models.chip import files
 from neuroep.errors import ConfigError
+from neuroep.runs import config
+from neuroep.runs.directory import CONFIG
 
 
 def test_the_page(small, checked):
@@ -31,6 +36,19 @@ def test_the_command_makes_it_again(small, neuroep, tmp_path, monkeypatch, train
     monkeypatch.chdir(tmp_path)
     found = neuroep(*words[1:], "--workers", 1, "--quiet")
     assert found.code == 0 and found.out.splitlines()[:-1] == small.as_text().splitlines()[:-1]
+
+
+def test_the_chip_is_the_one_given_with_what_trials_do_not_see(ablated, tmp_path, checked):
+    """Before, what belongs to updates had its default, and who copied the TOML had another device."""
+    pulse = {"response": "soft_bounds", "up_down": 0.2, "noise": 0.3, "dw_min_spread": 0.15}
+    given = ["--chip", "ideal", "--chip.adc.bits", "4", "--chip.update.scheme", "agad"]
+    given += [word for name, value in pulse.items() for word in (f"--chip.device.pulse.{name}", str(value))]
+    found = ablated(tmp_path / "out", overrides=given, seeds=1, pairs=0)
+    text = html.unescape(checked(report.render(found.out)))
+    told = re.search(r"In mode 'deploy' no update is made, and no result depends on ([^<]*)[.]<", text)[1]
+    assert told == "device.pulse.response, device.pulse.dw_min_spread, device.pulse.noise and device.pulse.up_down"
+    (tmp_path / "chip.toml").write_text(re.search(r"The chip as TOML.*?<pre[^>]*>(.*?)</pre>", text, re.DOTALL)[1])
+    assert files.load(tmp_path / "chip.toml") == config.load(Path(found.sweep.about["source"]) / CONFIG, given).chip
 
 
 def test_without_a_trial_there_is_no_page(small, tmp_path):

@@ -40,7 +40,39 @@ def test_a_border_in_words():
 
 def test_an_open_verdict_is_told():
     found = made({0.0: [0.9, 0.9], 0.1: [0.84, 0.95], 0.2: [0.8, 0.8]})
-    assert found.said[0].endswith("up to 0.1; 0.2 misses it; open by the confidence asked for: 0.1")
+    name = "chip.device.mismatch"
+    told = f"undecided between 0 and 0.2 whether {name} meets 87 % (open by the confidence asked for: 0.1)"
+    assert found.said[0] == f"{told}; by the means it does up to 0.1"
+
+
+def test_open_verdicts_are_all_told_and_none_misses():
+    """Before, one that the table called open was said to miss, and of four open ones two were named."""
+    pair = [0.80, 0.93]
+    values = {0.0: [0.83, 0.95], 0.05: pair[::-1], 0.1: pair, 0.15: pair, 0.2: [], 0.3: [0.5, 0.5], 0.4: [0.4, 0.4]}
+    first = made(values).said[0]
+    told = "open by the confidence asked for: 0, 0.05, 0.1, 0.15; not run: 0.2"
+    assert first.startswith("undecided between 0 and 0.3 whether") and f"({told})" in first
+    assert first.endswith("; by the means it does up to 0") and "misses" not in first
+
+
+@pytest.mark.parametrize(
+    ("values", "between"),
+    [
+        ([[0.9] * 2, [0.8, 0.95], [0.85] * 2], ("2", "8")),
+        ([[0.7] * 2, [0.8, 0.95], [0.9] * 2], ("2", "8")),
+        ([[0.8, 0.95], [0.85, 0.96], [0.9] * 2], ("2", "8")),
+        ([[0.80, 0.93], [0.81, 0.92], [0.81, 0.92]], ("2", "8")),
+        ([[0.5] * 2, [0.6] * 2, [0.81, 0.92]], ("4", "8")),
+    ],
+)
+def test_what_is_undecided_lies_between_what_is_sure(values, between):
+    found = made(dict(zip((2, 4, 8), values, strict=True)))
+    assert found.said[0].startswith(f"undecided between {between[0]} and {between[1]} whether")
+
+
+def test_one_that_is_open_beyond_the_border_is_told():
+    found = made({0.0: [0.9] * 2, 0.1: [0.88] * 2, 0.2: [0.8] * 2, 0.3: [0.7, 0.95]})
+    assert found.said[0].endswith("up to 0.1; 0.2 misses it; open by the confidence asked for: 0.3")
 
 
 def test_met_by_all_and_by_none():

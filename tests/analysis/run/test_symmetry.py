@@ -58,5 +58,6 @@ def test_the_page_shows_arrays_that_learn_by_pulses(tmp_path, scheme, checked, t
     text = checked(report.render(tmp_path / "run"))
     assert "Distance of every device from its symmetry point" in text
     assert ("The fast array" in text) == (scheme == "agad")
+    assert "<h2>Wear</h2>" not in text and "<h2>Symmetry points</h2>" in text  # wear is told where it is counted alone
     plain = checked(report.render(trained))
     assert "symmetry point" not in plain and "The fast array" not in plain

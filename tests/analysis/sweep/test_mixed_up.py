@@ -9,6 +9,7 @@ import pytest
 
 from analysis.sweep import ledger, rounds, runner, workers
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS
+from analysis.sweep.page import base, command, unseen
 from analysis.sweep.results import load
 from neuroep.errors import ConfigError
 from neuroep.runs import config, deployment, directory as runs
@@ -29,6 +30,16 @@ def test_settings_of_chips_that_are_varied_as_a_whole(sweep):
     assert other(sweep, "chip.adc.bits differs", ["chip=ideal,pcm"], overrides=["--chip.adc.bits", "3"])
     assert other(sweep, "chip.adc.bits differs", ["chip=rram"], overrides=["--chip.adc.bits", "3"])
     assert len(sweep(["chip=rram"]).rows) == 3
+
+
+def test_the_page_is_of_what_was_asked_last(sweep):
+    """Settings on which no trial depends may differ; before, chip and command were those of the first question."""
+    sweep(["chip.adc.bits=4"], overrides=["--chip", "rram", "--chip.readout.bits", "6"])
+    given = ["--chip", "rram", "--chip.readout.bits", "5"]
+    found = sweep(["chip.adc.bits=4,5"], overrides=given)
+    assert len(found.rows) == 2 and command(found)[3:7] == given and base(found).chip.readout.bits == 5
+    assert "readout.bits" in unseen(found, base(found))
+    assert other(sweep, "chip.dac.bits differs", ["chip.adc.bits=4"], overrides=[*given, "--chip.dac.bits", "3"])
 
 
 def test_a_chip_file_that_changed(sweep, tmp_path, monkeypatch):

@@ -166,6 +166,25 @@ def test_ctrl_c_ends_the_sweep_and_its_workers(started, tmp_path):
     assert (out / RESULTS).is_file()
 
 
+def test_ctrl_c_of_the_command_is_one_line_and_the_same_command_goes_on(trained, tmp_path):
+    """Before, Python warned of a leaked semaphore, the lock of a worker's progress bars."""
+    out = tmp_path / "out"
+    words = [word for vary in VARY for word in ("--vary", vary)]
+    words += ["--samples", "400", "--seeds", "2", "--workers", "2", "--out", str(out)]
+    command = [sys.executable, "-m", "neuroep.cli", "sweep", str(trained), *words]
+    how = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, **how)
+    wait_for(out, 3, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+    count = len(lines(out))  # one more than it says where Ctrl-C came as its last line was written
+    ends = [f"'{out}' holds {n} finished trials; the same command goes on" for n in (count - 1, count)]
+    assert process.returncode == 130 and errors.splitlines()[-1].partition("interrupted: ")[2] in ends
+    assert "resource_tracker" not in errors
+    again = subprocess.run(command, capture_output=True, check=False, **how)
+    assert again.returncode == 0 and f"neuroep: '{out}' holds {count} finished trials\n" in again.stderr
+
+
 def test_a_worker_limits_its_threads_before_numpy_loads():
     code = "import sys, analysis.sweep.workers; sys.exit('numpy' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

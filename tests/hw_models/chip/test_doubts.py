@@ -86,11 +86,26 @@ def test_what_devices_have_raises_none(tables):
     ({"neuron": {"nudge_mismatch": 5.0}}, "should be less than or equal to 0.3; it is a share, 5 % is 0.05"),
     ({"device": {"pulse": {"step_correlation": 8.0}}}, "should be less than or equal to 1"),
     ({"device": {"stuck_low": 800}}, "should be less than or equal to 1"),
+    ({"device": {"g_min": 2.0, "g_max": 40e-6}}, "conductances are in microsiemens, 4e-05 S is 40: is that meant?"),
+    ({"device": {"g_min": 2.0, "g_max": 1.0}}, "device.g_min = 2.0: it should be below g_max = 1.0 uS"),
+    ({"device": {"drift_mean": [0.03]}}, "nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)"),
 ])  # fmt: skip
 def test_percentages_of_bounded_shares_are_told(tables, told):
     with pytest.raises(ChipError) as caught:
         Chip.parse(tables)
     assert str(caught.value).endswith(told)
+
+
+@pytest.mark.parametrize(("field", "value", "many"), [
+    ("drift_mean", [0.03], "4 numbers, and it has 1"),
+    ("drift_mean", [1.0] * 5, "4 numbers, and it has 5"),
+    ("relaxation_times", [1.0], "2 numbers, and it has 1"),
+    ("read_noise_band", [1.0], "2 numbers, and it has 1"),
+])  # fmt: skip
+def test_a_list_of_another_length_says_what_its_numbers_are(field, value, many):
+    """Before, 'drift_mean.1 = [0.03]: Field required'."""
+    with pytest.raises(ChipError, match=rf"device.{field} = .*: should be a list of {many}: [A-Z]"):
+        Chip.parse({"device": {field: value}})
 
 
 def test_a_page_asks_what_is_hardly_meant():

@@ -7,6 +7,7 @@ import pytest
 from hw_models import presets
 from hw_models.chip import Chip, files, layers
 from hw_models.chip.fields import Idle
+from hw_models.errors import ChipError
 
 PAIRS = ["nandakumar_2020_pcm"]
 
@@ -56,3 +57,21 @@ def test_other_faults_end_the_search():
     assert layers.idle(Chip, {"device": {"g_min": 30.0}, "adc": {"stochastic": True}}) in ({}, {
         "adc.stochastic": "adc.stochastic = True: it acts only with bits"
     })  # fmt: skip
+
+
+def test_a_file_may_state_its_read_voltage_which_a_circuit_takes(tmp_path):
+    """Before, it was refused without prices, though 'neuroep export' uses it."""
+    (tmp_path / "a.toml").write_text("[device]\nread_voltage = 0.2\n")
+    chip = files.load(tmp_path / "a.toml")
+    assert chip.device.read_voltage == 0.2 and chip.kept == ("device.read_voltage",) and chip.is_ideal
+
+
+def test_all_that_is_set_in_vain_is_told_at_once():
+    """One field for each place where they would act; before, a file was mended three times."""
+    values = {"device": {"pulse": {"dw_min": 0.01, "noise": 0.3}, "drift_start": 2.0}, "cost": {"phase_bits": 4}}
+    with pytest.raises(ChipError) as caught:
+        Chip.parse(values)
+    told = str(caught.value)
+    assert "\n" not in told and told.count("it acts only") == 3
+    for name in ("device.pulse.", "device.drift_start = 2.0", "cost.phase_bits = 4"):
+        assert name in told

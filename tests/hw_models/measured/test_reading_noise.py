@@ -40,7 +40,7 @@ def test_noise_of_reads_alone_leaves_no_write_noise(tmp_path: Path) -> None:
     assert found.response is not None
     one = found.response.estimates["write_noise"]
     assert (one.value, one.low, one.unit) == (0, 0, "dw_min")
-    assert "nothing clear is left, and no pulse.write_noise is written." in found.as_text()
+    assert "Nothing clear is left, and no pulse.write_noise is written: 0 [0, 0] means that." in found.as_text()
     alone = fit_files(files[:1], response="constant", g_min=G_MIN, g_max=G_MAX)
     assert alone.chip.device.pulse.write_noise * STEP / 10 > 0.08 * STEP
     assert f"pulse.write_noise = {alone.chip.device.pulse.write_noise:g} dw_min. --readings" in alone.as_text()
@@ -73,7 +73,7 @@ def test_reads_that_stray_by_more_contradict_the_pulses(tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     quiet, reads = write(tmp_path / "own", 0.2, 0.001, 1)[0], write(tmp_path, 0.2, 0.2, 1)[1]
     found = fit_files([quiet, reads], response="constant", g_min=G_MIN, g_max=G_MAX)
-    assert "which is more: the files contradict each other: nothing clear is left" in found.as_text()
+    assert "which is more. The files contradict each other. Nothing clear is left" in found.as_text()
     assert found.chip.device.pulse.write_noise == 0
 
 

@@ -156,3 +156,10 @@ def test_columns_that_vary_and_are_passed_over_are_named(tmp_path: Path, kind: s
     """Pulses of rising height, or devices at two temperatures, were fitted as if they were alike."""
     notes = passed_over(read_table(written(tmp_path, text)), kind)
     assert [note in one for one in notes] == [True] * bool(note)
+
+
+@pytest.mark.parametrize("title", ["resistance [kOhm]", "R (ohm)", "load [MOhm]", "R_HRS (k\u03a9)"])
+@pytest.mark.parametrize("beside", ["time", "x"])
+def test_resistances_are_told_to_be_none_that_are_read(tmp_path: Path, title: str, beside: str) -> None:
+    with pytest.raises(ChipError, match="; resistances are not read: give conductances, 1 kOhm is 1000 uS"):
+        kind_of(read_table(written(tmp_path, f"{beside},{title}\n1,2\n2,2.1\n")))

@@ -9,11 +9,11 @@ import pytest
 
 from analysis.sweep import plans
 from analysis.sweep.designs import axis, points
-from hw_models.chip import files
+from hw_models.chip import Chip, files
 from hw_models.chip.rules import RULES
 from hw_models.errors import ChipError
 from neuroep.errors import ConfigError
-from neuroep.runs import advice
+from neuroep.runs import advice, config
 from neuroep.runs.config import load
 from neuroep.runs.session import Session
 
@@ -145,3 +145,10 @@ def test_default_devices_under_pulses_are_named(plain, write):
     assert len(found) == 1
     assert found[0].startswith("chip.update.scheme = 'agad' without a table device.pulse: pulses make 'constant' steps")
     assert advice.doubts(load(plain, ["--chip", write("mine.toml", PULSES), *AGAD])) == []
+
+
+def test_a_read_voltage_that_only_a_circuit_takes_is_not_told(caplog):
+    config.tell_kept(Chip.checked({"device": {"read_voltage": 0.2}, "kept": ["device.read_voltage"]}))
+    assert not caplog.records
+    config.tell_kept(Chip.checked({"name": "a", "timing": {"pulse": 1e-6}, "kept": ["timing.pulse"]}))
+    assert len(caplog.records) == 1

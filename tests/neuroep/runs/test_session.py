@@ -198,3 +198,10 @@ def test_the_weights_of_a_session_are_programmed_on_another_chip(tiny):
     for name, value in session.engine.device_state().items():
         np.testing.assert_array_equal(value, before[name])
     assert session.config.chip.adc.bits == 6
+
+
+def test_a_session_prints_short(run):
+    """Before, all parts with their arrays, 15 kB."""
+    session = Session.open(run)
+    assert repr(session) == str(session) and len(repr(session)) < 300 and "\n" not in repr(session)
+    assert repr(session).startswith("<Session: ") and session.corpus.name in repr(session)
