@@ -144,8 +144,8 @@ def write_png(
 ) -> None:
     """Write a figure as PNG, with texts of its header changed or left out, and as small as can be if asked for.
 
-    Titles and labels that would be cut are wrapped, and legends that lie over data are moved first; ``drawn``: the layout
-    is known already.
+    Titles and labels that would be cut are wrapped, and legends that lie over data are moved first; ``drawn``: the
+    layout is known already.
     """
     kwargs = {"optimize": True} if optimize else None
     if not drawn:
