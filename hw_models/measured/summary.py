@@ -13,6 +13,7 @@ from hw_models.measured.response import Candidate, ResponseFit
 HEAD = f"{'':<24} {'value':<11} {'95 % interval':<24} unit"
 _STEPS = " whose steps by state are the measured ones"
 ERRORS = "+-: standard error of the difference to the best"
+NO_CURVE = "No R2 of the mean curve: cycles left out have unequal numbers of readings; a row with pulse 0 begins one."
 TITLES: Mapping[str, str] = {
     "programming": "Error of programming",
     "read_noise": "Read noise",
@@ -37,6 +38,7 @@ def of_response(fit: ResponseFit) -> list[str]:
         curve = f"{one.held.curve:.4f}" if math.isfinite(one.held.curve) else ""
         lines.append(f"{one.response:<12} {apart:<27} {one.held.r2:<8.4f} {curve:<11} {said}")
     lines += [ERRORS] if len(fit.candidates) > 1 else []
+    lines += [] if math.isfinite(held.curve) else [NO_CURVE]
     return [*lines, *_why(fit), *([""] if fit.notes else []), *fit.notes]
 
 

@@ -99,3 +99,14 @@ def test_a_response_tells_of_its_curves_and_candidates() -> None:
     assert summary.HEAD in lines
     table = next(n for n, line in enumerate(lines) if line.startswith("response "))
     assert lines[table + 1].startswith("constant     best")
+
+
+def test_a_mean_curve_that_there_is_none_of_says_why() -> None:
+    """Before, R2 of the mean curve was blank where a first cycle was shorter than the others."""
+    g = 10 + np.cumsum([0.0] + 2 * ([0.1] * 30 + [-0.1] * 30))
+    g = g + 0.02 * np.random.default_rng(0).normal(size=(2, 121))
+    fit = fit_response(g, 2 * ([1] * 30 + [-1] * 30), response="constant")
+    for curve in (math.nan, 0.99):
+        one = replace(fit.candidates[0], held=replace(fit.held, curve=curve))
+        lines = summary.of_response(replace(fit, candidates=(one,)))
+        assert (summary.NO_CURVE in lines) == math.isnan(curve)
