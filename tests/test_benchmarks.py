@@ -19,6 +19,7 @@ SMALLEST = {
     "fits": ["--help"],
     "gpu": ["--help"],
     "gpu_reads": ["--device", "cpu", "--draws", "300", "--shapes", "2x9", "--repeats", "1"],
+    "law_coverage": ["--help"],
     "memory": ["--help"],
     "phase_lengths": ["--draws", "2", "--samples", "4", "--steps", "5", "--cosines", "1"],
     "products": ["--quick", "--repeats", "1"],
@@ -26,8 +27,10 @@ SMALLEST = {
     "settling": ["--help"],
     "slow_noise": ["--steps", "1", "--batch", "8"],
     "speed": ["--help"],
+    "stopping": ["--help"],
     "sweep": ["--trials", "4", "--repeats", "1"],
     "torch_chip": ["--samples", "2", "--repeats", "1", "--chips", "rram"],
+    "verdicts": ["--help"],
     "wires": ["--largest", "32", "--repeats", "1"],
 }
 """By script; those that take minutes or data at their smallest say what they are."""

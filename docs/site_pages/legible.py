@@ -7,9 +7,6 @@ option, a number and its per cent sign stay together.
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from sphinx.jinja2glue import BuiltinTemplateLoader
 
 from hw_models.text import name_parts
 
@@ -38,14 +35,6 @@ NAMED = (
     ('<aside class="toc-drawer">', '<aside class="toc-drawer" aria-label="This page">'),
 )
 """Parts of the theme that lack what a screen reader says of them."""
-
-
-class Templates(BuiltinTemplateLoader):
-    """The theme's templates, with the last touch to what they give."""
-
-    def render(self, template: str, context: dict[str, Any]) -> str:  # type: ignore[override]
-        """Return a page."""
-        return page(super().render(template, context))
 
 
 def page(html: str) -> str:

@@ -60,7 +60,9 @@ def test_a_sweep_goes_on_and_its_trials_are_used(required, whole, bits, tmp_path
     shutil.copytree(whole.out, tmp_path / "out")
     ran = []
     found = required(["chip.adc.bits=2:9"], tmp_path / "out", target=0.8, seeds=2, max_seeds=4, report=ran.append)
-    assert ran == [] and found.borders == bits.borders
+    (border,), (alone,) = found.borders, bits.borders
+    assert ran == [] and (border.misses, border.meets, border.between) == (alone.misses, alone.meets, alone.between)
+    assert set(alone.open) <= set(border.open) and border.skipped == () and border.ran == 8
     assert len(found.verdicts) == 8
 
 
