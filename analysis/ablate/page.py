@@ -116,6 +116,8 @@ def pairs_section(result: Ablation) -> str:
         "hide each other; below 0, they share their cost. The table has all pairs of the "
         f"{result.design['pairs']} effects whose removal changes the accuracy most."
     )
+    if len(result.pairs) < result.pairs_in_all:
+        note += " They are chosen by these chips: values beyond the sum lean to one side, and marks count all pairs."
     table = html.table(("effects", "both off", "±", "whole ±", "beyond the sum", "±", "whole ±", "chips"), rows)
     return html.section("Pairs that interact", table, html.paragraph(note, "note"))
 
