@@ -67,10 +67,20 @@ def uncover(sheet: Figure, *, drawn: bool = False) -> None:
             drawn = False
 
 
-def wrap_titles(sheet: Figure) -> None:
-    """Put titles on several lines that would be cut at the edge of a figure, or run on above the next panel."""
-    single = len([ax for ax in sheet.axes if not _is_bar(ax)]) == 1
-    sheet.draw_without_rendering()
+def wrap_titles(sheet: Figure) -> bool:
+    """Put titles on several lines that would be cut at the edge of a figure, or run on above the next panel.
+
+    Parameters
+    ----------
+    sheet : Figure
+        With its layout of now.
+
+    Returns
+    -------
+    bool
+        Whether there was one, which changes the layout.
+    """
+    single, wrapped = len([ax for ax in sheet.axes if not _is_bar(ax)]) == 1, False
     for ax in sheet.axes:
         renderer = _renderer(ax)
         end = sheet.bbox.x1 if single else max(ax.get_window_extent(renderer).x1, 0.0)
@@ -79,6 +89,8 @@ def wrap_titles(sheet: Figure) -> None:
             if box.x1 > end + 1 and "$" not in words:
                 longest = max(map(len, title.get_text().split("\n")))
                 title.set_text(filled(words, max(LEAST, int(longest * (end - box.x0) / box.width))))
+                wrapped = True
+    return wrapped
 
 
 def _beside(ax: Axes, legend: Legend) -> bool:

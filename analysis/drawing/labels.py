@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
+
+from analysis.drawing.fitting import filled
 
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
@@ -17,22 +18,31 @@ LEAST, TRIES = 10, 3
 """Letters of a line at least, and how often a label is broken."""
 
 
-def within(sheet: Figure) -> None:
+def within(sheet: Figure, *, drawn: bool = False) -> bool:
     """Break the labels of axes that reach beyond a figure, bars of colours among them.
 
     Parameters
     ----------
     sheet : Figure
         What has been drawn, at its final size; others of its texts stay as they are.
+    drawn : bool
+        Whether its layout is that of its last change.
+
+    Returns
+    -------
+    bool
+        Whether its layout is so afterwards.
     """
     renderer = sheet.canvas.get_renderer()  # type: ignore[attr-defined]
     if not any(_long(text, place, sheet, renderer) > LONG for text, place in _labels(sheet)):
-        return
+        return drawn
     for _ in range(TRIES):
-        sheet.draw_without_rendering()
-        cut = [(text, place) for text, place in _labels(sheet) if _break(text, place, sheet, renderer)]
-        if not cut:
-            return
+        if not drawn:
+            sheet.draw_without_rendering()
+        drawn = not [text for text, place in _labels(sheet) if _break(text, place, sheet, renderer)]
+        if drawn:
+            break
+    return drawn
 
 
 def _labels(sheet: Figure) -> Iterator[tuple[Text, int]]:
@@ -57,5 +67,5 @@ def _break(text: Text, place: int, sheet: Figure, renderer: RendererAgg) -> bool
     middle, lines = (low + high) / 2, text.get_text().split("\n")
     room = 2 * (min(middle, side - middle) - EDGE * side)
     longest = max(map(len, lines))
-    text.set_text(textwrap.fill(" ".join(text.get_text().split()), max(LEAST, int(longest * room / (high - low)))))
+    text.set_text(filled(" ".join(text.get_text().split()), max(LEAST, int(longest * room / (high - low)))))
     return text.get_text().split("\n") != lines

@@ -149,8 +149,8 @@ def write_png(
     """
     kwargs = {"optimize": True} if optimize else None
     if not drawn:
-        fitting.wrap_titles(sheet)
-        labels.within(sheet)
+        sheet.draw_without_rendering()
+        drawn = labels.within(sheet, drawn=not fitting.wrap_titles(sheet))
     fitting.uncover(sheet, drawn=drawn)
     with warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; a warning about it tells nobody which name it was.

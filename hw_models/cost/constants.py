@@ -72,8 +72,13 @@ class Constants:
         return found
 
     def check(self) -> None:
-        """Refuse components that do not fit; errors as of :attr:`components`."""
+        """Refuse components that do not fit, or leave a field that is set without effect; raises ChipError."""
         _ = self.components
+        chip, source = self.chip, self.source("write_time")
+        stated = chip.timing.pulse > 0 and "timing.pulse" not in (chip.kept or ())
+        if stated and chip.update.scheme == "digital" and source not in ("", OWN):
+            held = f"'{source}' has the width of writes, write_time: take one of them"
+            raise ChipError(f"chip '{chip.name}': timing.pulse = {chip.timing.pulse:g} s cannot act: {held}")
 
     def _own(self, name: str) -> bool:
         return getattr(self.cost, name) != Cost.model_fields[name].default
@@ -124,6 +129,12 @@ class Constants:
         if not isinstance(raw, int | float):
             return None
         return float(raw) * SCALES.get(said_of(Cost.model_fields[name]).get("unit", ""), 1.0)
+
+    @property
+    def write_width(self) -> float | None:
+        """Width of a programming pulse [s]: ``write_time``, or ``timing.pulse`` where pulses are known by voltage."""
+        own = self.value("write_time")
+        return own if own is not None or self.value("write_voltage") is None else self.chip.timing.pulse or None
 
     @property
     def meter(self) -> str:

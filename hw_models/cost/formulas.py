@@ -342,8 +342,7 @@ def pulse(constants: Constants, part: str, volts: float = 1.0) -> float | None:
 
     Without a width nothing is known of it: C V^2 alone is not a pulse.
     """
-    volt, own = constants.value("write_voltage"), constants.value("write_time")
-    seconds = constants.chip.timing.pulse if own is None else own
+    volt, seconds = constants.value("write_voltage"), constants.write_width
     if volt is None or not seconds or part not in constants.conductance:
         return None
     siemens = constants.conductance[part] * MICRO

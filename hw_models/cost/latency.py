@@ -168,8 +168,7 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
     array of the transposed path goes with its own.
     """
     own = timing(constants)
-    width = constants.value("write_time")
-    width = own.pulse if width is None else width
+    width = constants.write_width
     slot = own.pulse or width or 0.0
     each = own.row or (width or 0.0) * (constants.value("write_iterations") or 1.0)
     if own.pulse and constants.chip.update.in_memory:

@@ -31,7 +31,7 @@ EPOCHS, SIGMAS = 3, 3.0
 IDLE = 0.01
 """Devices written in an epoch over those of the first below which a chip is said to learn no more."""
 AGED = 0.1
-"""Accuracy that an evaluation of drifted devices lacks against training, from which it is said."""
+"""Accuracy that an evaluation of aged devices lacks against training, from which it is said."""
 COARSE = 0.2
 """Time step over the smallest time constant above which an Euler step is no continuous time: exp(-0.2) is 0.82."""
 
@@ -135,9 +135,12 @@ def _levels(what: str, phase: str, residual: float, name: str, tolerance: float)
 
 
 def aged(record: Entries, config: Config) -> list[str]:
-    """Say that devices are evaluated long after their last write, where that may be what an evaluation lacks."""
+    """Say that devices are evaluated long after their last write, where that may be what an evaluation lacks.
+
+    A chip has an age only where something of it drifts, relaxes or grows with time.
+    """
     chip, learned = config.chip, record["train"].get("accuracy")
-    if chip is None or learned is None or not chip.device.drifts or not chip.device.age:
+    if chip is None or learned is None or not chip.device.age:
         return []
     lacking = {
         split: learned - found["accuracy"]
@@ -145,7 +148,7 @@ def aged(record: Entries, config: Config) -> list[str]:
         if learned - found.get("accuracy", learned) > AGED
     }
     when = f"is evaluated chip.device.age = {chip.device.age:g} s after the last write, and learned right after it"
-    cure = "evaluate with --chip.device.age 0 to tell drift from what was not learned"
+    cure = "evaluate with --chip.device.age 0 to tell what age costs from what was not learned"
     return [f"{split}, {points:.0%} below training, {when}: {cure}" for split, points in lacking.items()]
 
 

@@ -54,8 +54,10 @@ def test_a_title_is_neither_cut_nor_over_the_next_panel() -> None:
     title = "Gradient of EP: weights as conducted (bar) and as programmed (dash)"
     for ax in panels:
         style.dress(ax, x="x [1]", y="y [1]", title=title)
-    fitting.wrap_titles(sheet)
     sheet.draw_without_rendering()
+    assert fitting.wrap_titles(sheet)
+    sheet.draw_without_rendering()
+    assert not fitting.wrap_titles(sheet)
     for ax in panels:
         assert ax._left_title.get_window_extent().x1 <= ax.get_window_extent().x1 + 2
         assert ax._left_title.get_text().count("\n") == 1

@@ -7,9 +7,12 @@ from itertools import product as every
 import numpy as np
 import pytest
 
+from hw_models.chip import Chip
 from hw_models.cost import latency
 from hw_models.cost.bill import price
 from hw_models.cost.constants import Constants
+from hw_models.errors import ChipError
+from hw_models.tally import Tally
 from neuroep.runs import bills, costs
 from tests.hw_models.cost.test_by_hand import near
 from tests.neuroep.runs.test_costs import PRICED, opened
@@ -186,6 +189,19 @@ def test_devices_that_are_written_anew_see_pulses_of_that_width(own, width):
     tile = chip.crossbar.rows  # tiles are written side by side, row by row
     rows = [tile * n / (2 * np.prod(done.shape)) for done, n in counted.rows() if done.operation == "write"]
     assert latency.update(counted, Constants(chip)) == near(max(rows) * 2 * width)
+
+
+def test_a_slot_of_pulses_is_no_width_of_writes_whose_voltage_is_unknown():
+    """Where ``timing.pulse`` is kept without effect, no bill has it; with a component's width it is refused."""
+    kept = {name: value for name, value in PRICED.items() if name != "timing.row"}
+    counted = Tally()
+    counted.add("dense_1", "write", 64, (8, 4))
+    chip = opened(kept | {"kept": ["timing.pulse"], "timing.pulse": 3e-6}).config.chip
+    assert chip.update.scheme == "digital" and latency.update(counted, Constants(chip)) == 0.0
+    cost = {"components": ["rasch_2024_training"], "write_voltage": 1.0}
+    both = Chip.parse({"timing": {"pulse": 3e-6}, "cost": cost})
+    with pytest.raises(ChipError, match=r"timing.pulse = 3e-06 s cannot act: 'rasch_2024_training' has the width of"):
+        Constants(both).check()
 
 
 def test_counted_coincidences_are_paid():
