@@ -26,6 +26,10 @@ from typing import ClassVar
 
 from neuroep.errors import ConfigError, unknown
 
+NEWTON_STEPS, NEAR = 30, 1e-3
+"""Steps to the state of a nudged neuron, and the size from which on Newton's end by themselves: a state bends over a
+drive of about 1."""
+
 
 @dataclass(frozen=True)
 class Potential:

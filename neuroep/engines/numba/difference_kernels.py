@@ -23,6 +23,7 @@ import numpy as np
 
 from hw_models.kernels import scalar
 from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound, written_out
+from neuroep.network.potentials import NEAR, NEWTON_STEPS
 
 exp_less_one = less_one = tilted_row = steep_row = unbound
 """Of one precision; :func:`of` fills them in."""
@@ -360,7 +361,7 @@ def _gained(code, place, w):
 
 @kernel
 def _root(code, place, drive, y, beta):
-    """Return w = drive - beta (place + d(w) - y): Newton steps inside a bracket."""
+    """Return w = drive - beta (place + d(w) - y): Newton steps inside a bracket, as of the nudged neuron itself."""
     bottom = 0.0 if code == 1 else -1.0
     aim = drive + beta * (y - place)
     low, high = aim - beta * (bottom - place), aim - beta * (1.0 - place)
@@ -370,7 +371,8 @@ def _root(code, place, drive, y, beta):
     w = aim / (1 + beta * rise)
     if not low <= w <= high:
         w = 0.5 * (low + high)
-    for _ in range(30):
+    before = high - low
+    for _ in range(NEWTON_STEPS):
         d = _gained(code, place, w)
         s = place + d
         rise = s * (1 - s) if code == 1 else 1 - s * s
@@ -379,9 +381,11 @@ def _root(code, place, drive, y, beta):
             high = w
         else:
             low = w
-        w -= excess / (1 + beta * rise)
-        if w < low or w > high:
-            w = 0.5 * (low + high)
+        step = excess / (1 + beta * rise)
+        if w - step < low or w - step > high or abs(step) > max(NEAR, 0.5 * abs(before)):
+            step = w - 0.5 * (low + high)
+        before = step
+        w -= step
     return w
 
 

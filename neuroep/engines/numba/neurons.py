@@ -18,7 +18,7 @@ from neuroep.engines.parts import Part
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import DenseLayer, potentials
-from neuroep.network.potentials import HardSigmoid, Potential, SmoothSigmoid, Tanh
+from neuroep.network.potentials import NEAR, NEWTON_STEPS, HardSigmoid, Potential, SmoothSigmoid, Tanh
 
 FREE, MINIMISER, SYNCHRONOUS = 0, 1, 2
 NEURONS = 65536
@@ -43,7 +43,10 @@ def _state(code, slope, u):
 
 @kernel
 def _minimiser(code, slope, u, y, beta):
-    """State of a nudged neuron; Newton steps inside a bracket where no closed form exists."""
+    """State of a nudged neuron; Newton steps inside a bracket where no closed form exists.
+
+    A step that is not half the one before goes to the middle of these: under a large nudge Newton goes in circles.
+    """
     middle = u + beta * y
     if code == 0:
         return _state(code, 1 / (1 / slope + beta), middle)
@@ -53,7 +56,8 @@ def _minimiser(code, slope, u, y, beta):
     low = min(middle - beta * bottom, middle - beta)
     high = max(middle - beta * bottom, middle - beta)
     v = 0.5 * (low + high)
-    for _ in range(30):
+    before = high - low
+    for _ in range(NEWTON_STEPS):
         s = _state(code, slope, v)
         rise = s * (1 - s) if code == 1 else 1 - s * s
         excess = v - middle + beta * s
@@ -61,9 +65,11 @@ def _minimiser(code, slope, u, y, beta):
             high = v
         else:
             low = v
-        v -= excess / (1 + beta * rise)
-        if v < low or v > high:
-            v = 0.5 * (low + high)
+        step = excess / (1 + beta * rise)
+        if v - step < low or v - step > high or abs(step) > max(NEAR, 0.5 * abs(before)):
+            step = v - 0.5 * (low + high)
+        before = step
+        v -= step
     return _state(code, slope, v)
 
 

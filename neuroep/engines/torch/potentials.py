@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import torch
 
-from neuroep.network.potentials import HardSigmoid, Linear, Potential, SmoothSigmoid, Tanh, check
+from neuroep.network.potentials import (
+    NEAR,
+    NEWTON_STEPS,
+    HardSigmoid,
+    Linear,
+    Potential,
+    SmoothSigmoid,
+    Tanh,
+    check,
+)
 
-NEWTON_STEPS = 30
 FAR = 60.0
 """Logits further than that above their mean get a shift of their own, far from overflow in single precision."""
 
@@ -52,6 +60,7 @@ def nudged(potential: Potential, drive: torch.Tensor, target: torch.Tensor, beta
 
     Closed for the hard sigmoid, clip((u + beta y) / (1/slope + beta), 0, 1), and the linear potential; otherwise the
     root of v - u + beta (s(v) - y), which rises with v for beta > -curvature, by Newton steps kept inside its bracket.
+    A step that is not half the one before goes to the middle: under a large nudge Newton goes in circles.
     """
     _check(potential)
     if isinstance(potential, HardSigmoid):
@@ -61,15 +70,23 @@ def nudged(potential: Potential, drive: torch.Tensor, target: torch.Tensor, beta
     middle = drive + beta * target
     ends = middle - beta * potential.low, middle - beta * potential.high
     low, high = torch.minimum(*ends), torch.maximum(*ends)
-    v = 0.5 * (low + high)
+    v, before = 0.5 * (low + high), high - low
     for _ in range(NEWTON_STEPS):
         state = respond(potential, v)
         slope = state * (1.0 - state) if isinstance(potential, SmoothSigmoid) else 1.0 - state * state
         excess = v - middle + beta * state
         high, low = torch.where(excess > 0, v, high), torch.where(excess > 0, low, v)
-        step = v - excess / (1.0 + beta * slope)
-        v = torch.where((step < low) | (step > high), 0.5 * (low + high), step)
+        before = _step(excess / (1.0 + beta * slope), before, v, low, high)
+        v = v - before
     return respond(potential, v)
+
+
+def _step(
+    newton: torch.Tensor, before: torch.Tensor, v: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+) -> torch.Tensor:
+    """Return a step of Newton, or to the middle of the bracket where it leaves that or is not half the one before."""
+    astray = (v - newton < low) | (v - newton > high) | (newton.abs() > (0.5 * before.abs()).clamp(min=NEAR))
+    return torch.where(astray, v - 0.5 * (low + high), newton)
 
 
 def place(potential: Potential, drive: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
@@ -131,10 +148,11 @@ def nudged_gain(
         return state * (1.0 - state) if isinstance(potential, SmoothSigmoid) else 1.0 - state * state
 
     w = torch.minimum(torch.maximum(aim / (1.0 + beta * rise(place)), low), high)
+    before = high - low
     for _ in range(NEWTON_STEPS):
         found = gained(potential, place, w)
         excess = w - aim + beta * found
         high, low = torch.where(excess > 0, w, high), torch.where(excess > 0, low, w)
-        step = w - excess / (1.0 + beta * rise(place + found))
-        w = torch.where((step < low) | (step > high), 0.5 * (low + high), step)
+        before = _step(excess / (1.0 + beta * rise(place + found)), before, w, low, high)
+        w = w - before
     return gained(potential, place, w)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from scipy.integrate import quad
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import logsumexp, softmax
 
 from hw_models.chip import Chip, Neuron
 from neuroep import engines
 from neuroep.engines.chip.neurons import ChipNeurons
-from neuroep.engines.numba import neurons
+from neuroep.engines.numba import difference_kernels, neurons
 from neuroep.engines.numba.neurons import potential_energy
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.torch import potentials as reference_potentials
@@ -55,6 +56,15 @@ def move(where, potential, u, y, beta, mode):
     settings = (potential.code, potential.slope, beta, mode, 1.0)
     neurons.respond(np.array([[u]]), none, value, np.array([[y]]), *settings)
     return float(value[0, 0])
+
+
+def gained(where, potential, place, drive, y, beta):
+    """Change of a neuron at a place whose drive changes and which is nudged."""
+    if where == "local":
+        w = difference_kernels._root(potential.code, place, drive, y, beta)
+        return difference_kernels._gained(potential.code, place, w)
+    numbers = (torch.tensor([each], dtype=torch.float64) for each in (place, drive, y, beta))
+    return float(reference_potentials.nudged_gain(potential, *numbers))
 
 
 def dual(where, potential, s):
@@ -135,6 +145,22 @@ def test_both_engines_find_the_same_minimiser(potential, u, y, share):
     beta = share * potential.curvature
     found, wanted = (nudged(where, potential, u, y, beta) for where in ("local", "reference"))
     assert found == pytest.approx(wanted, abs=1e-10, rel=1e-10)
+
+
+@every_engine
+@pytest.mark.parametrize("potential", POTENTIALS[1:3], ids=lambda p: p.name)
+def test_large_nudges_end_at_the_minimiser(where, potential):
+    """Of u = -3, y = 1, beta = 68 a step of Newton from one end of the bracket led to the other, and back, for ever."""
+    for u, y, share in product(range(-6, 7, 3), (0.0, 1.0), (1, 3, 9, 17, 20, 100)):
+        beta = share * potential.curvature
+        rest = lambda v: v - u + beta * (naive.state(potential.name, potential.slope, v) - y)  # noqa: B023, E731
+        ends = sorted(u - beta * (bound - y) for bound in BOUNDS[potential.name])
+        wanted = naive.state(potential.name, potential.slope, brentq(rest, *ends, xtol=1e-14, rtol=1e-14))
+        assert nudged(where, potential, u, y, beta) == pytest.approx(wanted, abs=1e-10), (u, y, share)
+        for free in (-3.0, 0.5, 2.0):  # as a difference from where a drive without the nudge puts the neuron
+            place = naive.state(potential.name, potential.slope, free)
+            found = place + gained(where, potential, place, u - free, y, beta)
+            assert found == pytest.approx(wanted, abs=1e-10), (u, y, share, free)
 
 
 @every_engine
