@@ -12,14 +12,15 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from hw_models.arrays import variances
 from hw_models.arrays.converters import OPEN, Digitiser, Grid
 from hw_models.arrays.draw_keys import Keys
 from hw_models.arrays.planes import Plane
 from hw_models.arrays.programming import Array
-from hw_models.arrays.variances import product
 from hw_models.kernels import noise as kernels, one_row
 from hw_models.kernels.arithmetic import Values
 from hw_models.kernels.blocks import Run, blocks
+from hw_models.kernels.products import multiply
 
 NONE: dict[np.dtype, Array] = {np.dtype(real): np.empty((0, 0), real) for real in ("float32", "float64")}
 """Deviations, or variances, that are not there."""
@@ -251,14 +252,14 @@ class Direct:
         spread = sigma[:, a:b] if len(sigma) else [sigma[0:0].ravel()] * plan.tiles
         for at, (_, tile, lines, number, mean, varies, factor) in enumerate(lot.steps):
             part = x[:, lines]
-            np.matmul(part, mean, out=current)
+            multiply(part, mean, current)
             if varies is None:
                 stops += kernels.sense(current, spread[tile], key, step, number, a, *grid, factor, sums, first)
                 continue
             if short:
-                product(x, lines, short[at], variance)
+                variances.product(x, lines, short[at], variance)
             else:
-                np.matmul(part * part, varies, out=variance)
+                multiply(part * part, varies, variance)
             stops += kernels.sense_varied(current, variance, floor, key, step, number, a, *grid, factor, sums, first)
         return int(stops)
 

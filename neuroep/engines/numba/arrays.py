@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from hw_models.kept_memory import KeptMemory
+from hw_models.kernels.products import multiply
 from hw_models.tally import Tally
 from neuroep.engines.numba import array_kernels
 from neuroep.engines.parts import Memory, Part, Values
@@ -103,10 +104,10 @@ class IdealArray(Part):
             result = self._memory.empty((rows, outputs), self.weight.dtype)
             if rows < outputs:
                 parts = shares(outputs, pre.size, outputs)
-                self.workers.run(lambda a, b: np.matmul(pre, self.weight[a:b].T, out=result[:, a:b]), parts)
+                self.workers.run(lambda a, b: multiply(pre, self.weight[a:b].T, result[:, a:b]), parts)
             else:
                 parts = shares(rows, self.weight.size, ROWS)
-                self.workers.run(lambda a, b: np.matmul(pre[a:b], self.weight.T, out=result[a:b]), parts)
+                self.workers.run(lambda a, b: multiply(pre[a:b], self.weight.T, result[a:b]), parts)
             return result
         total = None
         for part in self._terms(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T):
