@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import chi2, f as fisher
 
 from hw_models.kernels import following
 from hw_models.measured import laws
@@ -25,6 +26,8 @@ from hw_models.measured.likelihood import loss_of
 Array = np.ndarray
 ROW = 10
 """Readings that are left out together of a single cycle."""
+BINS, FEWEST = 10, 10
+"""Most bins of states in which mean steps are compared with a response, and fewest readings of one."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ def _walk(part: FittedResponse, w: float, count: int, p: Array, table: Array) ->
 def misfit(fitted: FittedResponse) -> tuple[float, int]:
     """Return chi^2 of the mean innovations by state and direction, and how many there are.
 
-    Bins hold equal numbers of readings; with a right response each mean, over its standard error, is normal.
+    Bins hold equal numbers of readings, ten at least; with a right response each mean, over its standard error, is
+    normal. Of few readings the bins of a direction share their variance, and their F is told as a chi^2 as improbable.
     """
     best, data = fitted.best, fitted.data
     v, s, _ = best.problem.innovations(best.own, best.shared)
@@ -150,9 +154,16 @@ def misfit(fitted: FittedResponse) -> tuple[float, int]:
     total, bins = 0.0, 0
     for sign in (1, -1):
         mask = best.mask & (np.sign(data.pulses) == sign)
-        if mask.sum() < 100:
+        many = min(BINS, int(mask.sum()) // FEWEST)
+        if many < 2:
             continue
-        order = np.argsort(before[mask])
-        for own in np.array_split(z[mask][order], 10):
-            total, bins = total + float(own.mean() ** 2 * len(own) / max(own.var(), 1e-12)), bins + 1
+        parts = np.array_split(z[mask][np.argsort(before[mask])], many)
+        if len(parts) == BINS:
+            total += sum(float(own.mean() ** 2 * len(own) / max(own.var(), 1e-12)) for own in parts)
+        else:
+            rest = int(mask.sum()) - many
+            pooled = sum(float(((own - own.mean()) ** 2).sum()) for own in parts) / rest
+            ratio = sum(float(own.mean() ** 2 * len(own)) for own in parts) / many / max(pooled, 1e-12)
+            total += float(chi2.isf(max(fisher.sf(ratio, many, rest), 1e-300), many))
+        bins += many
     return total, bins

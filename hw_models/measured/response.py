@@ -7,7 +7,7 @@
 
 Responses are fitted by likelihood (:mod:`hw_models.measured.likelihood`), chosen by what they say of cycles left out
 (:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors, and
-whose mean steps by state are the measured ones.
+whose mean steps by state are the measured ones. Of few readings none is taken to which a wider one is surely better.
 
 **Intervals.** Of what devices have of their own (steps, bounds), Student's t over the devices; of spreads, the
 quantiles of chi^2 (:mod:`hw_models.measured.population`); of what all share (slopes, noise), Fisher's information, or
@@ -30,7 +30,7 @@ from hw_models.measured import censored, curves as measured, held_out as holding
 from hw_models.measured.arrays import curves_of
 from hw_models.measured.curves import Curves
 from hw_models.measured.fields import fields_of
-from hw_models.measured.held_out import HeldOut
+from hw_models.measured.held_out import BINS, HeldOut
 from hw_models.measured.laws import RESPONSES, FittedResponse
 from hw_models.measured.likelihood import spread_of
 from hw_models.measured.population import Estimate
@@ -43,7 +43,9 @@ CLEAR = 2.0
 ALIKE = ("exponential", "power")
 """Responses of which neither is simpler."""
 UNLIKELY = 1e-3
-"""Probability of as large a misfit below which a response does not fit."""
+"""Probability of as large a misfit, or likelihood ratio, below which a response does not fit."""
+WIDER = {"constant": ("linear", "exponential", "power"), "linear": ("exponential",)}
+"""Responses that hold a simpler one as a special case."""
 SEEN = 0.3
 """Relative error of slopes below which every device's own soft bounds are told."""
 
@@ -61,6 +63,10 @@ class Candidate:
     chi2: float
     """Misfit of mean steps by state, :func:`hw_models.measured.held_out.misfit`."""
     bins: int
+    wider: str = ""
+    """Of few readings: the response that holds this one as a special case and is most surely better."""
+    ratio: float = 1.0
+    """Probability of as large a likelihood ratio to it, where this one is right."""
 
     @property
     def probability(self) -> float:
@@ -69,8 +75,8 @@ class Candidate:
 
     @property
     def fits(self) -> bool:
-        """Whether mean steps at all states are what it says."""
-        return self.probability > UNLIKELY
+        """Whether mean steps at all states are what it says, and no wider response says surely more of few readings."""
+        return min(self.probability, self.ratio) > UNLIKELY
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,7 @@ def fit_response(
         if data.one_sided and response == "soft_bounds":
             raise ChipError("response 'soft_bounds': all pulses lead up, take exponential, power or table")
     fits = {name: _fitted(data, name) for name in wanted}
-    candidates = _ranked(fits)
+    candidates = _ranked(fits, data.one_sided)
     chosen = _choice(candidates)
     held = next(one.held for one in candidates if one.response == chosen)
     fields = fields_of(fits[chosen], held.bias, moving, readings, g, (g_min is None, g_max is None))
@@ -222,7 +228,7 @@ def _fitted(data: laws.Scaled, name: str) -> FittedResponse:
     return laws.fit(data, name, own_bounds=own) if own else found
 
 
-def _ranked(fits: Mapping[str, FittedResponse]) -> list[Candidate]:
+def _ranked(fits: Mapping[str, FittedResponse], one_sided: bool) -> list[Candidate]:
     common = np.logical_and.reduce([one.best.mask for one in fits.values()])
     held = {name: holding.held_out(one, common) for name, one in fits.items()}
     best = max(held.values(), key=lambda one: one.score)
@@ -230,8 +236,26 @@ def _ranked(fits: Mapping[str, FittedResponse]) -> list[Candidate]:
     for name, one in held.items():
         apart = (best.parts - one.parts).ravel()
         error = float(apart.std(ddof=1) * np.sqrt(len(apart))) / max(one.pulses, 1)
-        found.append(Candidate(name, one, best.score - one.score, error, *holding.misfit(fits[name])))
+        misfit = holding.misfit(fits[name])
+        few = misfit[1] < BINS * (1 if one_sided else 2)
+        ratio = _ratio(name, fits, common) if few else ("", 1.0)
+        found.append(Candidate(name, one, best.score - one.score, error, *misfit, *ratio))
     return sorted(found, key=lambda one: one.behind)
+
+
+def _ratio(name: str, fits: Mapping[str, FittedResponse], common: Array) -> tuple[str, float]:
+    """Return the wider response that is most surely better, and the probability of its ratio if it is not.
+
+    Twice the logarithm of the ratio of likelihoods, chi^2 of as many degrees as it has numbers more (Wilks). Of some
+    tens of readings it tells what means of steps in a few bins cannot.
+    """
+    own, found = fits[name], ("", 1.0)
+    for other in (fits[wider] for wider in WIDER.get(name, ()) if wider in fits):
+        more = len(other.best.shared) - len(own.best.shared)
+        if more > 0:
+            chance = float(chi2.sf(2 * max(own.loss_on(common) - other.loss_on(common), 0.0), more))
+            found = (other.response, chance) if chance < found[1] else found
+    return found
 
 
 def _choice(candidates: list[Candidate]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from hw_models.measured.law_fits import CLEAR, LawFit, behind
 from hw_models.measured.population import Estimate
-from hw_models.measured.response import Candidate, ResponseFit
+from hw_models.measured.response import UNLIKELY, Candidate, ResponseFit
 
 HEAD = f"{'':<24} {'value':<11} {'95 % interval':<24} unit"
 _STEPS = " whose steps by state are the measured ones"
@@ -34,12 +34,19 @@ def of_response(fit: ResponseFit) -> list[str]:
     lines.append(f"{'response':<12} {'behind the best, left out':<27} {'R2':<8} {'mean curve':<11} steps as it says?")
     for one in fit.candidates:
         apart = f"{one.behind:.2g} +- {one.error:.2g} per pulse" if one.behind else "best"
-        said = f"{'yes' if one.fits else 'no'} (chi^2 {one.chi2:.0f} of {one.bins})" if one.bins else "too few to tell"
+        said = _said(one)
         curve = f"{one.held.curve:.4f}" if math.isfinite(one.held.curve) else ""
         lines.append(f"{one.response:<12} {apart:<27} {one.held.r2:<8.4f} {curve:<11} {said}")
     lines += [ERRORS] if len(fit.candidates) > 1 else []
     lines += [] if math.isfinite(held.curve) else [NO_CURVE]
     return [*lines, *_why(fit), *([""] if fit.notes else []), *fit.notes]
+
+
+def _said(one: Candidate) -> str:
+    """Return whether steps are as a response says."""
+    if not one.fits and one.probability > UNLIKELY:
+        return f"no ('{one.wider}', which holds it, is likelier: {one.ratio:.0e})"
+    return f"{'yes' if one.fits else 'no'} (chi^2 {one.chi2:.0f} of {one.bins})" if one.bins else "too few to tell"
 
 
 def _why(fit: ResponseFit) -> list[str]:

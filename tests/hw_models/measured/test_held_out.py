@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from hw_models.measured import curves, held_out, laws
 from hw_models.measured.arrays import curves_of
@@ -86,8 +87,21 @@ def test_misfit_tells_a_step_that_is_bent() -> None:
         assert (total < 45) == fits, total
 
 
-def test_few_readings_have_no_misfit() -> None:
-    assert held_out.misfit(fitted(measured(1, devices=1), "constant")) == (0.0, 0)
+def test_readings_of_less_than_two_bins_have_no_misfit() -> None:
+    found = measured(1, devices=1)
+    rows = np.r_[:20, 41:60]
+    few = curves.Curves(found.conductance[:, rows], found.pulses[:, rows], found.cycle[:, rows], found.names)
+    assert held_out.misfit(fitted(few, "constant")) == (0.0, 0)
+
+
+def test_misfit_of_few_readings_is_as_improbable_as_it_says() -> None:
+    """With a right response chi^2 of some bins of ten readings exceeds its 5 % level in about 5 % of the sets."""
+    seen = [held_out.misfit(fitted(measured(1, devices=1, seed=seed), "linear")) for seed in range(60)]
+    assert {bins for _, bins in seen} <= {6, 7, 8}
+    beyond = sum(chi2.sf(total, bins) < 0.05 for total, bins in seen)
+    assert beyond <= 9
+    wrong = [held_out.misfit(fitted(measured(1, devices=1, bent=1.5, seed=seed), "constant")) for seed in range(5)]
+    assert all(chi2.sf(total, bins) < 1e-3 for total, bins in wrong), wrong
 
 
 def test_cycles_of_unlike_lengths_have_no_mean_curve() -> None:

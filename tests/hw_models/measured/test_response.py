@@ -154,6 +154,24 @@ def test_offsets_of_an_instrument_are_refused() -> None:
         fit_response(g, [1] * 30 + [-1] * 30)
 
 
+def single(seed: int, bent: bool, pulses: int = 30) -> tuple[np.ndarray, list[int]]:
+    """Return one cycle of one device: steps of 4 % of what is left, or steps of a thirtieth of 20 uS."""
+    draw, way = np.random.default_rng(seed).normal, [1] * pulses + [-1] * pulses
+    g = [2.0 if bent else 8.0]
+    for sign in way:
+        step = 0.04 * (22 - g[-1] if sign > 0 else g[-1] - 2) if bent else 20 / pulses
+        g.append(g[-1] + sign * step * (1 + 0.3 * draw()))
+    return np.array(g) + 0.15 * np.array([draw() for _ in g]), way
+
+
+def test_a_single_bent_curve_has_no_constant_steps() -> None:
+    """Constant steps were taken in 15 of 20 such curves: rows left out stray too much to tell what is best."""
+    assert all(fit_response(*single(seed, bent=True)).response != "constant" for seed in range(3))
+    fits = [fit_response(*single(seed, bent=False)) for seed in range(3)]
+    assert [fit.response for fit in fits] == ["constant"] * 3
+    assert all(one.ratio > 1e-3 for fit in fits for one in fit.candidates if one.response == "constant")
+
+
 def test_what_is_left_out_is_not_fitted_to() -> None:
     """A cycle that differs from the others costs what it is left out for, and nothing where it is fitted."""
     fit = fitted("gokmen_vlasov")
