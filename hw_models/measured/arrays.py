@@ -67,18 +67,28 @@ def curves_of(
 
 
 def numbered(pulses: Array) -> Array:
-    """Return the cycle of every reading: one begins with a pulse up behind one down, or with a reading anew."""
+    """Return the cycle of every reading: one begins with a pulse up behind one down, or with a reading anew.
+
+    A reading anew between pulses up and pulses down, the first one of a branch of its own, belongs to their cycle.
+    """
     found = np.zeros(pulses.shape, dtype=int)
     for device, own in enumerate(pulses):
         cycle, before = 0, 0
         for k, count in enumerate(own):
             if k and count == ANEW:
-                cycle, before = cycle + 1, 0
+                goes_on = before > 0 > _next(own[k + 1 :])
+                cycle, before = cycle + (not goes_on), before if goes_on else 0
             elif count != ANEW and count:
                 cycle += int(before < 0 < count)
                 before = count
             found[device, k] = cycle
     return found
+
+
+def _next(pulses: Array) -> int:
+    """Return the first pulses behind a reading anew, 0 where another one follows at once or nothing does."""
+    some = np.flatnonzero(pulses)
+    return 0 if not len(some) or pulses[some[0]] == ANEW else int(pulses[some[0]])
 
 
 def _numbers(name: str, values: ArrayLike) -> Array:

@@ -4,7 +4,14 @@
 =========================================  ===========================================================================
 habit                                      what is made of it
 =========================================  ===========================================================================
+lines of an instrument ahead of the header nothing: the first line that names all columns of a kind is the header
 a second row of the header with units      names of the first with these units
+a row of comments below it                 nothing
+resistance                                 ``conductance``: one over it
+mean, beside sigma                         ``conductance``
+pulse, beside direction, if it counts      ``number``
+a column of conductances for each device   ``device`` and ``conductance``, a row for each of them; so with currents
+``LTP 1``, ``LTD 1``, ``LTP 2``, ...       ``cycle``, ``up`` and ``down``, a row for each of them
 the amplitude of pulses, with its sign     ``pulse``: 1 where it is above 0, -1 below, 0 where there is none
 current, and the voltage of reads          ``conductance``: their ratio
 =========================================  ===========================================================================
@@ -12,7 +19,8 @@ current, and the voltage of reads          ``conductance``: their ratio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +34,16 @@ if TYPE_CHECKING:
 
 NO_UNIT = ("", "-", "1", "#", "a.u.")
 """What a row of units has in place of one."""
+AHEAD = 200
+"""Lines among which a header is looked for."""
+MEANS = ("mean", "mean conductance", "average")
+"""Names of conductances beside sigma."""
+MAIN = ("conductance", "current", "resistance", "up", "down", "target")
+"""Columns whose values are measured: where there is one, others are not guessed."""
+NUMBERED = re.compile(r"(device|dev|cell|dut|sample|d)?\s*#?\s*\d+")
+"""Names of columns without a unit that are a device each."""
+BRANCH = re.compile(r"(?:(?P<up>up|ltp|potentiation)|(?:down|ltd|depression))\s*(?:cycle)?\s*#?\s*(?P<number>\d+)")
+"""Names of columns that are a curve of one cycle each."""
 
 
 def with_units(header: Sequence[str], row: Sequence[str]) -> list[str] | None:
@@ -37,6 +55,25 @@ def with_units(header: Sequence[str], row: Sequence[str]) -> list[str] | None:
             for name, unit in zip(header, said, strict=True)]  # fmt: skip
 
 
+def from_header(
+    lines: list[tuple[int, str]], tells: Callable[[str], bool]
+) -> tuple[list[tuple[int, str]], tuple[str, ...]]:
+    """Return numbered lines from their header on, and a note of what is passed over ahead of it.
+
+    What instruments write there is no header: the first line that ``tells`` all columns of a kind is one, where the
+    first line of all does not.
+    """
+    place = next((n for n, (_, line) in enumerate(lines[:AHEAD]) if tells(line)), 0)
+    if not place or place + 1 >= len(lines):
+        return lines, ()
+    return lines[place:], (f"Lines ahead of line {lines[place][0]}, the header, are passed over.",)
+
+
+def is_comment(row: Sequence[str]) -> bool:
+    """Tell a row of comments, as Origin writes one below names and units."""
+    return row[0].lower().rstrip(":") in ("comment", "comments")
+
+
 def rewritten(table: MeasuredTable) -> MeasuredTable:
     """Return a table with the columns that follow from others.
 
@@ -45,6 +82,9 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
     ChipError
         If a current has no voltage to be parted by, or an amplitude is no number.
     """
+    table = _cycles_beside(_devices_beside(_mean(_counted(table))))
+    if table.has("resistance") and not table.has("conductance"):
+        table = _inverted(table)
     if not table.has("pulse") and (table.has("amplitude", "conductance") or table.has("amplitude", "current")):
         table = _pulses(table)
     named = table.has("pulse") or table.has("number", "direction") or table.has("read") or table.has("time")
@@ -54,6 +94,107 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
     ):
         table = _conductances(table, "bias" if table.has("bias") else "voltage")
     return table
+
+
+def _counted(table: MeasuredTable) -> MeasuredTable:
+    """Return a table whose column ``pulse``, beside a direction, is the number of pulses where its values count."""
+    if not table.has("pulse", "direction") or table.has("number"):
+        return table
+    texts = table.text("pulse")
+    if all(text.removesuffix(".0") in ("", "0", "1", "-1", "+1") or not text.strip("+-.").isdigit() for text in texts):
+        return table
+    columns = {("number" if name == "pulse" else name): place for name, place in table.columns.items()}
+    return replace(table, columns=columns)
+
+
+def _mean(table: MeasuredTable) -> MeasuredTable:
+    """Return a table whose column ``mean`` beside sigma is the conductance."""
+    found = [place for place, title in enumerate(table.titles) if units.parted(title)[0] in MEANS]
+    if table.has("conductance") or not table.has("sigma") or len(found) != 1:
+        return table
+    unit = units.parted(table.titles[found[0]])[1]
+    if unit != table.unit.get("sigma", ""):
+        return table
+    said = {**table.unit, "conductance": unit} if unit else table.unit
+    return replace(table, columns={**table.columns, "conductance": found[0]}, unit=said)
+
+
+def _inverted(table: MeasuredTable) -> MeasuredTable:
+    """Return a table with conductances in place of resistances."""
+    ohms = table.numbers("resistance")
+    title = table.titles[table.columns["resistance"]]
+    if not (ohms > 0).all():
+        row = int(np.argmax(~(ohms > 0)))
+        text = table.text("resistance")[row]
+        raise ChipError(f"'{table.path}': line {table.lines[row]}: '{title}' is {text}: above 0 is needed")
+    said = [f"Conductances are one over '{title}'."]
+    found = _added(table, "conductance", [repr(float(1 / ohm)) for ohm in ohms], ("resistance",), said)
+    return replace(found, unit={**found.unit, "conductance": "uS"})
+
+
+def _devices_beside(table: MeasuredTable) -> MeasuredTable:
+    """Return a table with a row for each device where columns beside each other are one device each."""
+    rows = table.has("pulse") or table.has("number", "direction") or table.has("time") or table.has("amplitude")
+    what = "conductance" if rows else "current"
+    if not (rows or table.has("voltage")) or any(table.has(one) for one in (*MAIN, "device")):
+        return table
+    wanted = {**units.CONDUCTANCE, **units.RESISTANCE} if what == "conductance" else units.CURRENT
+    places = [place for place in range(len(table.titles)) if place not in table.columns.values()]
+    said = [units.parted(table.titles[place]) for place in places]
+    chosen = [place for place, (_, unit) in zip(places, said, strict=True) if unit in wanted]
+    unit = units.parted(table.titles[chosen[0]])[1] if chosen else ""
+    chosen = chosen or [
+        place for place, (name, unit) in zip(places, said, strict=True) if not unit and NUMBERED.fullmatch(name)
+    ]
+    if not chosen or {units.parted(table.titles[place])[1] for place in chosen} != {unit}:
+        return table
+    what = "resistance" if unit in units.RESISTANCE else what
+    names = [table.titles[place].partition("[")[0].partition("(")[0].strip() or str(place) for place in chosen]
+    if len(set(names)) < len(names):
+        return table
+    note = f"Columns {', '.join(map(repr, names))} are the {what}s of a device each."
+    one = f"Column '{names[0]}' is the {what}."
+    found = _stacked(table, {what: chosen}, "device", names, [note if len(names) > 1 else one])
+    return replace(found, unit={**found.unit, what: unit} if unit else found.unit)
+
+
+def _cycles_beside(table: MeasuredTable) -> MeasuredTable:
+    """Return a table with a row for each cycle where columns beside each other are the curves of one cycle each."""
+    if table.has("cycle") or table.has("up") or table.has("down") or not table.has("number"):
+        return table
+    found: dict[str, dict[str, int]] = {"up": {}, "down": {}}
+    for place, title in enumerate(table.titles):
+        match = BRANCH.fullmatch(units.parted(title)[0])
+        if match:
+            found["up" if match["up"] else "down"].setdefault(match["number"], place)
+    cycles = list(found["up"])
+    said = {units.parted(table.titles[place])[1] for own in found.values() for place in own.values()}
+    if not cycles or set(cycles) != set(found["down"]) or len(said) > 1:
+        return table
+    places = {name: [own[cycle] for cycle in cycles] for name, own in found.items()}
+    note = f"Columns of {len(cycles)} cycles stand beside each other."
+    stacked = _stacked(table, places, "cycle", cycles, [note])
+    unit = said.pop()
+    return replace(stacked, unit={**stacked.unit, "up": unit, "down": unit} if unit else stacked.unit)
+
+
+def _stacked(
+    table: MeasuredTable, places: Mapping[str, Sequence[int]], group: str, names: Sequence[str], notes: Sequence[str]
+) -> MeasuredTable:
+    """Return a table whose columns of several groups stand below each other; rows that are empty there are left out."""
+    rows, lines = [], []
+    for number, name in enumerate(names):
+        for row, line in zip(table.rows, table.lines, strict=True):
+            cells = [row[own[number]] for own in places.values()]
+            if any(cells):
+                rows.append([*row, name, *cells])
+                lines.append(line)
+    titles, sources = [*table.titles, group, *places], {place for own in places.values() for place in own}
+    columns = {**table.columns, **{title: len(table.titles) + n for n, title in enumerate((group, *places))}}
+    return replace(
+        table, rows=rows, lines=lines, titles=titles, columns=columns, sources=table.sources | sources,
+        notes=(*table.notes, *notes),
+    )  # fmt: skip
 
 
 def _pulses(table: MeasuredTable) -> MeasuredTable:

@@ -32,8 +32,8 @@ from hw_models.text import one_line
 
 Array = np.ndarray
 SIGNS: Mapping[str, int] = {
-    "1": 1, "+1": 1, "up": 1, "ltp": 1, "p": 1, "set": 1, "potentiation": 1,
-    "-1": -1, "down": -1, "ltd": -1, "d": -1, "reset": -1, "depression": -1,
+    "1": 1, "+1": 1, "+": 1, "up": 1, "ltp": 1, "p": 1, "set": 1, "potentiation": 1, "positive": 1, "pos": 1,
+    "-1": -1, "-": -1, "down": -1, "ltd": -1, "d": -1, "reset": -1, "depression": -1, "negative": -1, "neg": -1,
 }  # fmt: skip
 NONE = ("", "0")
 """Pulses that are none."""
@@ -116,10 +116,13 @@ def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[
     for row, text in enumerate(table.text("direction")):
         name, line = names[device[row]], table.lines[row]
         sign = SIGNS.get(text.lower().removesuffix(".0"))
+        count, known = round(float(number[row])), at.get(name)
+        if text.removesuffix(".0") in NONE and known is None:
+            # A counter of all pulses begins with a reading behind none.
+            sign = 0
         if sign is None:
             allowed = "up or down, LTP or LTD, P or D, set or reset, 1 or -1"
             raise ChipError(f"'{table.path}': line {line}: direction '{text}': allowed are {allowed}")
-        count, known = round(float(number[row])), at.get(name)
         own_cycles = seen.setdefault(name, set())
         if known is not None and cycle[row] != known[0] and int(cycle[row]) in own_cycles:
             pair = f"cycle '{cycles[int(cycle[row])]}' of device '{name}' goes on behind cycle '{cycles[known[0]]}'"
@@ -132,8 +135,9 @@ def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[
         begins = known is None or known[:2] != (int(cycle[row]), sign) or count < known[2]
         if known is not None and not begins and count == known[2] and number[row] == np.rint(number[row]):
             raise ChipError(f"'{table.path}': line {line}: pulse number {count} of device '{name}' is there twice")
-        # A branch that begins with pulse 1 goes on from the last reading of the one before; with 0 it has its own.
-        ahead = (ANEW if known is None or count != 1 else sign) if begins else sign * (count - (known or (0, 0, 0))[2])
+        # A branch that begins with pulse 1, or one beyond the last, goes on from the reading before it; others do not.
+        goes_on = known is not None and count in (1, known[2] + 1)
+        ahead = (sign if goes_on else ANEW) if begins else sign * (count - (known or (0, 0, 0))[2])
         found[name].append((g[row], ahead))
         at[name] = (int(cycle[row]), sign, count)
     return found, _cycles(table, device, names)

@@ -39,7 +39,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "read": ("read", "sample", "repeat"),
     "reading": ("reading",),
     "voltage": ("voltage", "v"),
-    "current": ("current", "i"),
+    "current": ("current", "i", "read current", "i read", "iread"),
+    "resistance": ("resistance", "r"),
     "bias": ("read voltage", "v read", "vread", "read bias"),
     "amplitude": (
         "amplitude", "pulse amplitude", "pulse voltage", "pulse height", "write voltage", "programming voltage",
@@ -53,6 +54,7 @@ QUANTITIES: Mapping[str, Mapping[str, float]] = {
     "voltage": units.VOLTAGE,
     "bias": units.VOLTAGE,
     "current": units.CURRENT,
+    "resistance": units.RESISTANCE,
 }
 """Units of the columns that have one."""
 DEFAULTS: Mapping[str, str] = {
@@ -61,6 +63,7 @@ DEFAULTS: Mapping[str, str] = {
     "voltage": "V",
     "bias": "V",
     "current": "uA",
+    "resistance": "Ohm",
 }
 """Of columns without one."""
 PLAIN: Mapping[str, str] = {
@@ -90,8 +93,8 @@ TOLD = {"read_noise": 2}
 BESIDE: Mapping[str, tuple[str, ...]] = {**USED, "pulses": ("device", "cycle"), "read_noise": ("device",)}
 """Columns that a file of a kind may have beside its form, which tell of a kind whose form is not whole."""
 
-OHMS = "; resistances are not read: give conductances, 1 kOhm is 1000 uS"
-"""What is said where a column of resistances stands in place of one that is needed."""
+BIAS = "; a current needs a column 'read voltage [V]' beside it"
+"""What is said where a column of currents stands in place of conductances."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,8 @@ def _read(path: Path) -> MeasuredTable:
     said = kept[0][1].strip().lower()
     if said.startswith("sep=") and len(said) <= len("sep=;") and len(kept) > 1:
         kept = kept[1:]
-    parted = next((one for one in PARTED if one in kept[0][1]), ",")
+    kept, passed = habits.from_header(kept, _tells)
+    parted = _parted(kept[0][1])
     rows = []
     for number, line in kept:
         try:
@@ -205,6 +209,7 @@ def _read(path: Path) -> MeasuredTable:
         joined = habits.with_units(header, rows[0][1]) if rows else None
         if joined is not None:
             header, rows = joined, rows[1:]
+        rows = rows[1:] if rows and habits.is_comment(rows[0][1]) else rows
     for number, row in rows:
         if len(row) != len(header):
             raise ChipError(f"line {number} has {len(row)} columns, the header has {len(header)}")
@@ -212,7 +217,23 @@ def _read(path: Path) -> MeasuredTable:
         raise ChipError("it holds no rows below the header")
     columns, unit = _columns(first, header)
     numbers = [number for number, _ in rows]
-    return MeasuredTable(path, columns, unit, [row for _, row in rows], numbers, parted, headless, header)
+    cells = [row for _, row in rows]
+    return MeasuredTable(path, columns, unit, cells, numbers, parted, headless, header, notes=passed)
+
+
+def _parted(line: str) -> str:
+    """Return what the columns of a table with this header are parted by."""
+    return next((one for one in PARTED if one in line), ",")
+
+
+def _tells(line: str) -> bool:
+    """Tell a header that has all columns of some kind of measurement."""
+    known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
+    cells = next(csv.reader([line], delimiter=_parted(line)))
+    named = {known.get(units.parted(cell)[0]) for cell in cells} - {None}
+    named |= {"conductance"} if named & {"resistance", "current"} else set()
+    named |= {"pulse"} if "amplitude" in named else set()
+    return any(named.issuperset(form) for forms in KINDS.values() for form in forms)
 
 
 def _is_number(text: str, parted: str) -> bool:
@@ -228,9 +249,10 @@ def _columns(line: int, header: Sequence[str]) -> tuple[dict[str, int], dict[str
     known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
     places: dict[str, int] = {}
     found: dict[str, str] = {}
+    ohms = [cell for cell in header if units.parted(cell)[1] in units.RESISTANCE]
     for place, cell in enumerate(header):
         title, unit = units.parted(cell)
-        name = known.get(title)
+        name = "resistance" if ohms == [cell] else known.get(title)
         if name == "pulse" and unit in units.VOLTAGE:
             name = "amplitude"
         if name == "amplitude":
@@ -302,12 +324,6 @@ def kind_of(table: MeasuredTable, asked: str | None = None) -> str:
     raise ChipError(f"'{table.path}': {_missing(table, asked)}")
 
 
-def _resists(title: str) -> bool:
-    """Tell a column of resistances."""
-    name, unit = units.parted(title)
-    return name in ("resistance", "r") or unit.lower().removeprefix("k").removeprefix("m") in ("ohm", "ohms", "\u03c9")
-
-
 def _missing(table: MeasuredTable, asked: str | None) -> str:
     """Say which kind a table is nearest to, and which column it lacks; of those with a name alike, which one it is."""
     wanted = {
@@ -321,15 +337,15 @@ def _missing(table: MeasuredTable, asked: str | None) -> str:
     unknown_ones = [title for place, title in enumerate(table.titles) if place not in table.columns.values()]
     if asked is None and not there:
         listed = "; ".join(f"{kind}: {', '.join(forms[0])}" for kind, forms in KINDS.items())
-        ohms = OHMS if any(_resists(title) for title in unknown_ones) else ""
-        return f"no column is known; kinds and their columns are {listed}{ohms}"
+        return f"no column is known; kinds and their columns are {listed}"
     missing = next(name for name in best if not table.has(name))
     alike = {wanted[form][0]: form for form in reversed(rank) if rank[form] == rank[best]}
     if len(alike) > 1:
         needs = "; ".join(f"{kind} needs {', '.join(form)}" for kind, form in reversed(alike.items()))
-        return f"columns beside '{next(name for name in best if table.has(name))}' are missing: {needs}"
+        bias = BIAS if table.has("current") else ""
+        return f"columns beside '{next(name for name in best if table.has(name))}' are missing: {needs}{bias}"
     which = f"{kind} needs" if asked else f"it is nearest to {kind}, which needs"
     near = nearest(missing, [units.parted(title)[0] for title in unknown_ones]).replace("did you mean", "is it")
     others = f"; not known: {', '.join(map(repr, unknown_ones))}" if unknown_ones and not near else ""
-    others += OHMS if any(_resists(title) for title in unknown_ones) else ""
+    others += BIAS if missing == "conductance" and table.has("current") else ""
     return f"column '{missing}' is missing: {which} {', '.join(best)}{near}{others}"

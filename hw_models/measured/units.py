@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from hw_models.errors import ChipError, unknown
@@ -15,14 +16,18 @@ VOLTAGE: Mapping[str, float] = {"V": 1.0, "mV": 1e-3, "uV": 1e-6}
 """In V."""
 CURRENT: Mapping[str, float] = {"A": 1e6, "mA": 1e3, "uA": 1.0, "nA": 1e-3, "pA": 1e-6}
 """In uA."""
-KNOWN = frozenset().union(CONDUCTANCE, TIME, VOLTAGE, CURRENT)
+RESISTANCE: Mapping[str, float] = {"Ohm": 1e-6, "kOhm": 1e-3, "MOhm": 1.0, "GOhm": 1e3}
+"""In MOhm, one over uS."""
+KNOWN = frozenset().union(CONDUCTANCE, TIME, VOLTAGE, CURRENT, RESISTANCE)
 FORMS = str.maketrans("()\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}", "[]uu")
 """Other forms of a unit behind a name."""
+OHM = re.compile("ohms?\\b|[\N{OHM SIGN}\N{GREEK CAPITAL LETTER OMEGA}]", re.IGNORECASE)
+"""Other forms of Ohm."""
 
 
 def parted(header: str) -> tuple[str, str]:
     """Return name and unit of ``name [unit]``, ``name (unit)`` or ``name_unit``; the unit is empty without one."""
-    name, bracket, unit = header.translate(FORMS).partition("[")
+    name, bracket, unit = OHM.sub("Ohm", header.translate(FORMS)).partition("[")
     words = name.replace("_", " ").split()
     if not bracket and len(words) > 1 and words[-1] in KNOWN:
         unit = words.pop()

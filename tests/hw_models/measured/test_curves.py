@@ -69,6 +69,12 @@ def test_cycles_begin_with_pulses_up_or_anew() -> None:
     assert numbered(pulses).tolist() == [[0, 0, 0, 0, 1, 1, 1, 2], [0, 0, 0, 1, 1, 1, 2, 2]]
 
 
+def test_a_branch_down_that_begins_anew_belongs_to_the_cycle_of_the_one_up() -> None:
+    """Each was a cycle of its own: those up were fitted and those down left out, and no interval held its truth."""
+    pulses = np.array([[ANEW, 1, 1, ANEW, -1, -1, ANEW, 1, ANEW, -1], [ANEW, -1, -1, ANEW, 1, 1, ANEW, -1, ANEW, ANEW]])
+    assert numbered(pulses).tolist() == [[0] * 6 + [1] * 4, [0, 0, 0, 1, 1, 1, 1, 1, 2, 3]]
+
+
 def test_a_bound_is_come_to_where_steps_end() -> None:
     cut = np.clip(ramp(), 5.0, 14.0)
     assert curves.reached(curves_of([cut] * 3, UP_DOWN)) == (False, True)

@@ -44,6 +44,20 @@ HABITS: dict[str, tuple[str, Callable[[int, Row], str]]] = {
         "device,t,pulse voltage [V],read voltage [V],current [uA]",
         lambda n, r: f"{r[0]},{n},{1.2 * r[1]},0.1,{0.1 * r[2]:.6f}",
     ),
+    "lines of an instrument": (
+        "Instrument: 4200A\nSample, W3\n\ndevice,pulse,conductance [uS]", lambda n, r: f"{r[0]},{r[1]},{r[2]:.6f}"
+    ),
+    "names, units and comments": (
+        "device\tpulse\tconductance\n\t\tuS\nComments\t\tat 25 C", lambda n, r: f"{r[0]}\t{r[1]}\t{r[2]:.6f}"
+    ),
+    "resistances": ("device,pulse,R [kOhm]", lambda n, r: f"{r[0]},{r[1]},{1e3 / r[2]:.8g}"),
+    "read currents": (
+        "device;pulse;V_read (V);Read current (A)",
+        lambda n, r: f"{r[0]};{r[1]};0,1;{1e-7 * r[2]:.9e}".replace(".", ","),
+    ),
+    "a counter of pulses": (
+        "device,pulse,polarity,conductance [uS]", lambda n, r: f"{r[0]},{n % 81},{'-0+'[r[1] + 1]},{r[2]:.6f}"
+    ),
     "names of devices": ("Device ID,pulse,conductance (uS)", lambda n, r: f'"W3, R{r[0]} (left)",{r[1]},{r[2]:.6f}'),
 }
 
@@ -58,6 +72,59 @@ def test_curves_are_those_of_the_plain_file(habit: str, tmp_path: Path) -> None:
     curves = read_curves(table)
     assert curves.conductance.ravel() == pytest.approx([row[2] for row in found], rel=1e-5)
     assert np.sign(curves.pulses[:, 1:]).ravel().tolist() == [row[1] for row in found if row[1]]
+
+
+def beside(text: str, values: list[list[float]], ahead: list[str]) -> str:
+    """Return a table of columns beside each other."""
+    lines = [",".join([first, *(f"{column[n]:.6f}" for column in values)]) for n, first in enumerate(ahead)]
+    return "\n".join([text, *lines])
+
+
+def test_a_column_for_each_device(tmp_path: Path) -> None:
+    found, path = rows(), tmp_path / "a.csv"
+    values = [[g for own, _, g in found if own == device] for device in range(2)]
+    ways = [str(way) for own, way, _ in found if own == 0]
+    for head in ("pulse,left (uS),right (uS)", "pulse,device 0,device 1"):
+        path.write_text(beside(head, values, ways), encoding="utf-8")
+        curves = read_curves(read_table(path))
+        assert curves.conductance == pytest.approx(np.array(values), rel=1e-5)
+        assert curves.names == tuple(name.partition(" (")[0] for name in head.split(",")[1:])
+    note = read_table(path).notes[-1]
+    assert note == "Columns 'device 0', 'device 1' are the conductances of a device each."
+    path.write_text(beside("time [h],a [kOhm],b [kOhm]", values, [str(n + 1) for n in range(81)]), encoding="utf-8")
+    table = read_table(path)
+    assert kind_of(table) == "retention"
+    assert table.numbers("conductance") == pytest.approx(1e3 / np.concatenate(values), rel=1e-5)
+    assert table.groups("device")[1] == ("a", "b")
+
+
+def test_a_column_for_each_cycle(tmp_path: Path) -> None:
+    """As the same curves in rows, to the number."""
+    path, one = tmp_path / "a.csv", [5 + 0.2 * n for n in range(21)]
+    columns = [one, one[::-1], [g + 0.01 for g in one], [g + 0.01 for g in one[::-1]]]
+    numbers = [str(n) for n in range(21)]
+    path.write_text(beside("Pulse #,LTP1 (uS),LTD1 (uS),LTP2 (uS),LTD2 (uS)", columns, numbers), encoding="utf-8")
+    wide = read_curves(read_table(path))
+    pairs = [(cycle, n, columns[2 * cycle][n], columns[2 * cycle + 1][n]) for cycle in (0, 1) for n in range(21)]
+    lines = ["cycle,pulse number,up [uS],down [uS]", *(f"{c},{n},{up:.6f},{down:.6f}" for c, n, up, down in pairs)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert wide.conductance == pytest.approx(read_curves(read_table(path)).conductance)
+    assert wide.cycle.tolist() == read_curves(read_table(path)).cycle.tolist()
+
+
+@pytest.mark.parametrize("head", ["pulse,left (uS),right (nS)", "pulse,left,right", "pulse,conductance,right (uS)"])
+def test_columns_that_may_be_anything_are_not_guessed(head: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(beside(head, [[1.0, 2.0], [2.0, 3.0]], ["0", "1"]), encoding="utf-8")
+    assert "device" not in read_table(path).columns
+
+
+def test_a_mean_beside_sigma_is_the_conductance(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("mean (nS),std (nS)\n5000,20\n8000,30\n", encoding="utf-8")
+    table = read_table(path)
+    assert kind_of(table) == "read_noise"
+    assert table.numbers("conductance").tolist() == [5, 8]
 
 
 def test_a_series_of_amplitudes_says_what_was_made_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

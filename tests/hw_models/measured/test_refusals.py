@@ -128,7 +128,7 @@ def turned(place: int) -> Callable[[Rows], Rows]:
 
 CASES: Sequence[tuple[Callable[[], Rows], Callable[[Rows], Rows], str]] = [
     # A missing column.
-    (pulses, renamed(2, "resistance"), "column 'conductance' is missing: it is nearest to pulses, which needs pulse"),
+    (pulses, renamed(2, "admittance"), "column 'conductance' is missing: it is nearest to pulses, which needs pulse"),
     (branches, renamed(2, "what"), "column 'direction' is missing: it is nearest to pulses, which needs number"),
     (pairs, renamed(2, "other"), "is missing: it is nearest to pulses, which needs"),
     (programming, renamed(1, "result"), "column 'achieved' is missing: it is nearest to programming"),
