@@ -85,7 +85,8 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
     table = _cycles_beside(_devices_beside(_mean(_counted(table))))
     if table.has("resistance") and not table.has("conductance"):
         table = _inverted(table)
-    if not table.has("pulse") and (table.has("amplitude", "conductance") or table.has("amplitude", "current")):
+    told = table.has("pulse") or table.has("number", "direction")
+    if not told and (table.has("amplitude", "conductance") or table.has("amplitude", "current")):
         table = _pulses(table)
     named = table.has("pulse") or table.has("number", "direction") or table.has("read") or table.has("time")
     plain = table.has("pulse") or table.has("number", "direction")
@@ -94,6 +95,23 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
     ):
         table = _conductances(table, "bias" if table.has("bias") else "voltage")
     return table
+
+
+def check_at_rest(table: MeasuredTable) -> None:
+    """Refuse to take a series for retention beside which voltages of both signs are written.
+
+    Raises
+    ------
+    ChipError
+        With the column.
+    """
+    for place, title in enumerate(table.titles):
+        if place in table.columns.values() or units.parted(title)[1] not in units.VOLTAGE:
+            continue
+        signs = {row[place].lstrip()[:1] == "-" for row in table.rows if row[place].strip("0.,+- ")}
+        if len(signs) > 1:
+            told = "name it 'pulse amplitude [V]' if these are pulses, or give --kind retention"
+            raise ChipError(f"'{table.path}': column '{title}' holds voltages of both signs: {told}")
 
 
 def _counted(table: MeasuredTable) -> MeasuredTable:
@@ -134,7 +152,7 @@ def _inverted(table: MeasuredTable) -> MeasuredTable:
 
 def _devices_beside(table: MeasuredTable) -> MeasuredTable:
     """Return a table with a row for each device where columns beside each other are one device each."""
-    rows = table.has("pulse") or table.has("number", "direction") or table.has("time") or table.has("amplitude")
+    rows = any(table.has(one) for one in ("pulse", "read", "time", "amplitude")) or table.has("number", "direction")
     what = "conductance" if rows else "current"
     if not (rows or table.has("voltage")) or any(table.has(one) for one in (*MAIN, "device")):
         return table

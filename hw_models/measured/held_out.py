@@ -47,8 +47,8 @@ class HeldOut:
     """(J,) of the shared parameters, from what half of the pulses give: the bias of n/2 is twice that of n."""
 
 
-def held_out(fitted: FittedResponse, common: Array) -> HeldOut:
-    """Leave out halves in turn.
+def held_out(fitted: FittedResponse, common: Array) -> HeldOut | None:
+    """Leave out halves in turn; None where one half leads the response to bounds at which no reading tells of a step.
 
     Parameters
     ----------
@@ -69,6 +69,8 @@ def held_out(fitted: FittedResponse, common: Array) -> HeldOut:
         part = laws.fit(data, fitted.response, ~left_out, fitted)
         found = part.best.problem.innovations(part.best.own, part.best.shared)
         mask = left_out & known & (fitted.best.mask if single else known) & (found[2] > 0)
+        if not mask.any():
+            return None
         parts.append(-loss_of(found, left_out & common))
         error += float((found[0] ** 2)[mask].sum())
         strays += float(found[1][mask].sum())

@@ -230,7 +230,11 @@ def _fitted(data: laws.Scaled, name: str) -> FittedResponse:
 
 def _ranked(fits: Mapping[str, FittedResponse], one_sided: bool) -> list[Candidate]:
     common = np.logical_and.reduce([one.best.mask for one in fits.values()])
-    held = {name: holding.held_out(one, common) for name, one in fits.items()}
+    tried = {name: holding.held_out(one, common) for name, one in fits.items()}
+    held = {name: one for name, one in tried.items() if one is not None}
+    if not held:
+        shown = "' and '".join(tried)
+        raise ChipError(f"response '{shown}': at half of these readings no step is told; read after fewer pulses")
     best = max(held.values(), key=lambda one: one.score)
     found = []
     for name, one in held.items():

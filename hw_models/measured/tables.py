@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,12 +40,12 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "read": ("read", "sample", "repeat"),
     "reading": ("reading",),
     "voltage": ("voltage", "v"),
-    "current": ("current", "i", "read current", "i read", "iread"),
+    "current": ("current", "i", "read current", "i read", "iread", "ids", "drain current"),
     "resistance": ("resistance", "r"),
-    "bias": ("read voltage", "v read", "vread", "read bias"),
+    "bias": ("read voltage", "v read", "vread", "read bias", "vds", "drain voltage"),
     "amplitude": (
         "amplitude", "pulse amplitude", "pulse voltage", "pulse height", "write voltage", "programming voltage",
-        "v pulse", "vpulse",
+        "v pulse", "vpulse", "v write", "vwrite", "v prog", "vprog", "vg", "vgs", "v gate", "gate voltage",
     ),
 }
 """Names of columns, as they are called here, and as files may call them."""
@@ -93,6 +94,10 @@ TOLD = {"read_noise": 2}
 BESIDE: Mapping[str, tuple[str, ...]] = {**USED, "pulses": ("device", "cycle"), "read_noise": ("device",)}
 """Columns that a file of a kind may have beside its form, which tell of a kind whose form is not whole."""
 
+THOUSANDS = re.compile(r"[+-]?\d{1,3}([ ,.']\d{3})+([.,]\d+)?")
+"""Numbers whose thousands are parted."""
+ARCHIVE = b"PK"
+"""What workbooks begin with."""
 BIAS = "; a current needs a column 'read voltage [V]' beside it"
 """What is said where a column of currents stands in place of conductances."""
 
@@ -142,6 +147,7 @@ class MeasuredTable:
             value = math.nan
         if not math.isfinite(value):
             tail = f"; a unit stands in the header, '{name} [{DEFAULTS[name]}]'" if name in DEFAULTS else ""
+            tail = "; leave out what parts thousands" if THOUSANDS.fullmatch(text) else tail
             where = f"'{self.path}': line {self.lines[row]}"
             raise ChipError(f"{where}: {name} '{text}': a finite number is needed{tail}")
         return value
@@ -179,7 +185,10 @@ def read_table(path: str | Path) -> MeasuredTable:
 
 def _read(path: Path) -> MeasuredTable:
     with path.open("rb") as raw:
-        wide = raw.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+        begin = raw.read(2)
+    if begin == ARCHIVE:
+        raise ChipError("it is a workbook or an archive: save its table as CSV")
+    wide = begin in (BOM_UTF16_LE, BOM_UTF16_BE)
     with path.open(newline="", encoding="utf-16" if wide else "utf-8-sig") as file:
         try:
             lines = file.read().splitlines()
@@ -320,6 +329,8 @@ def kind_of(table: MeasuredTable, asked: str | None = None) -> str:
     for kind, forms in KINDS.items():
         told = forms if asked else forms[: TOLD.get(kind, len(forms))]
         if asked in (None, kind) and any(table.has(*form) for form in told):
+            if asked is None and kind == "retention":
+                habits.check_at_rest(table)
             return kind
     raise ChipError(f"'{table.path}': {_missing(table, asked)}")
 

@@ -55,6 +55,13 @@ HABITS: dict[str, tuple[str, Callable[[int, Row], str]]] = {
         "device;pulse;V_read (V);Read current (A)",
         lambda n, r: f"{r[0]};{r[1]};0,1;{1e-7 * r[2]:.9e}".replace(".", ","),
     ),
+    "gates and drains": (
+        "device,t,Vg (V),Vds (V),Ids (nA)", lambda n, r: f"{r[0]},{n},{1.2 * r[1]},0.1,{100 * r[2]:.6f}"
+    ),
+    "an amplitude beside directions": (
+        "device,pulse,direction,amplitude (V),g [uS]",
+        lambda n, r: f"{r[0]},{n % 81},{r[1]},{1.1 if r[1] > 0 else -1.4},{r[2]:.6f}",
+    ),
     "a counter of pulses": (
         "device,pulse,polarity,conductance [uS]", lambda n, r: f"{r[0]},{n % 81},{'-0+'[r[1] + 1]},{r[2]:.6f}"
     ),
@@ -146,6 +153,9 @@ def test_a_series_of_amplitudes_says_what_was_made_of_it(tmp_path: Path, capsys:
         ("device,pulse,current", ["0,1,1"] * 30, "columns beside 'current' are missing: iv needs voltage, current"),
         ("device,t,pulse amplitude,g", ["0,1,high,1"] * 30, "line 2: amplitude 'high': a finite number is needed"),
         ("device,pulse,g", ["a,0,1", ",1,2", ",1,3"], "line 3: device is empty: every row needs its own"),
+        ("t,bias at gate (V),g", [f"{n},{'-' * (n % 2)}1.5,1" for n in range(30)], "holds voltages of both signs"),
+        ("device,pulse,g [nS]", ['0,0,"1,234.5"', '0,1,"1,239.1"'], "'1,234.5': a finite number is needed; leave out"),
+        ("PK\x03\x04", ["x"], "it is a workbook or an archive: save its table as CSV"),
         ("device,pulse,g\n,,kS", ["0,0,1", "0,1,2"], "line 2: conductance 'kS': a finite number is needed"),
     ],
 )
