@@ -18,6 +18,11 @@ STILL = 0.1
 """Share of the median device's way below which a device counts as one that no pulse moves."""
 GLITCH = 20.0
 """Ways of the median device from a device's middle to where no device goes: a reading is wrong."""
+SPIKE, FAR = 18.0, 0.15
+"""Robust standard deviations of readings about the middle of their neighbours, and share of a device's way, from which
+a reading that stands apart from both neighbours is no state."""
+MOST = 0.01
+"""Share of the readings that may be left out so."""
 WHITE = 0.75
 """Half the mean squared change between readings at a bound over their variance from which they do not wander."""
 FEW, SHARE = 3, 0.2
@@ -105,6 +110,55 @@ def check(found: Curves) -> Curves:
         if len(own) > 1 and own.mean() < -2 * own.std() / np.sqrt(len(own)):
             raise ChipError(f"pulses {word} lead to {other} conductances: are the columns or directions swapped?")
     return found
+
+
+def without_glitches(found: Curves) -> Curves:
+    """Return the curves without single readings that no pulse explains, with a note of them.
+
+    A reading far above or below both of its neighbours, where pulses do not turn there so. The pulses on both sides of
+    it are those between its neighbours; where they are of both directions the reading behind it starts anew.
+
+    Raises
+    ------
+    ChipError
+        If more than one reading in a hundred is such.
+    """
+    glitches = [(device, place) for device in range(found.devices) for place in _spikes(found, device)]
+    if not glitches:
+        return found
+    device, place = glitches[0]
+    shown = f"reading {place} of device '{found.names[device]}', {found.conductance[device, place]:.4g} uS"
+    many = int(np.isfinite(found.conductance).sum())
+    if len(glitches) > max(1, MOST * many):
+        raise ChipError(f"{len(glitches)} of {many} readings stand apart from both neighbours, as {shown}: glitches?")
+    g, pulses, cycle = found.conductance.copy(), found.pulses.copy(), found.cycle.copy()
+    for device, place in reversed(glitches):
+        first, second = pulses[device, place : place + 2]
+        pulses[device, place + 1] = first + second if first * second >= 0 else ANEW
+        for row, behind in ((g, np.nan), (pulses, ANEW), (cycle, cycle[device, -1])):
+            row[device, place:] = np.append(row[device, place + 1 :], behind)
+    others = f" and {len(glitches) - 1} more" if len(glitches) > 1 else ""
+    note = f"Left out as glitches, far from both neighbours: {shown}{others}."
+    return Curves(g, pulses, cycle, found.names, (*found.notes, note))
+
+
+def _spikes(found: Curves, device: int) -> list[int]:
+    """Return the places of single readings of a device that no pulse explains."""
+    g, pulses = found.conductance[device], found.pulses[device]
+    many = int(np.isfinite(g).sum())
+    if many < 5:
+        return []
+    g, pulses = g[:many], pulses[:many]
+    ahead, behind = g[1:-1] - g[:-2], g[1:-1] - g[2:]
+    low, high = np.percentile(g, [5, 95])
+    least = max(SPIKE * 1.4826 * float(np.median(np.abs(ahead + behind) / 2)), FAR * float(high - low))
+    apart = (np.sign(ahead) == np.sign(behind)) & (np.minimum(np.abs(ahead), np.abs(behind)) > least)
+    before, after = np.sign(pulses[1:-1]), np.sign(pulses[2:])
+    whole = (pulses[1:-1] != ANEW) & (pulses[2:] != ANEW)
+    turns = (before != after) & (before == np.sign(ahead))
+    places = np.flatnonzero(apart & whole & ~turns) + 1
+    # Of neighbours none is single.
+    return [int(k) for n, k in enumerate(places) if not (n and places[n - 1] == k - 1)]
 
 
 def moving(found: Curves) -> Array:

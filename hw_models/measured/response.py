@@ -6,8 +6,9 @@
     fit.candidates                                            # every response, with what it says of pulses left out
 
 Responses are fitted by likelihood (:mod:`hw_models.measured.likelihood`), chosen by what they say of cycles left out
-(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors, and
-whose mean steps by state are the measured ones. Of few readings none is taken to which a wider one is surely better.
+(:mod:`hw_models.measured.held_out`): the simplest that is not worse than the best by more than two standard errors (or
+hardly worse, or by as much as nothing excuses), and whose mean steps by state are the measured ones. Of few readings
+none is taken to which a wider one is surely better.
 
 **Intervals.** Of what devices have of their own (steps, bounds), Student's t over the devices; of spreads, the
 quantiles of chi^2 (:mod:`hw_models.measured.population`); of what all share (slopes, noise), Fisher's information, or
@@ -40,6 +41,11 @@ Array = np.ndarray
 READINGS = ("write", "read", "instrument")
 CLEAR = 2.0
 """Standard errors by which a response has to be better than a simpler one."""
+WORSE, SURE = 0.1, 12.0
+"""Score below the best, per pulse and of all pulses, from which a response is worse whatever the standard error: where
+it fails at some readings alone its error is as large."""
+ALMOST = 0.02
+"""Score below the best, per pulse, that nobody would notice."""
 ALIKE = ("exponential", "power")
 """Responses of which neither is simpler."""
 UNLIKELY = 1e-3
@@ -159,7 +165,7 @@ def fit_response(
         if name not in allowed:
             raise ChipError(unknown(what, name, allowed))
     found = conductance if isinstance(conductance, Curves) else curves_of(conductance, direction, CONDUCTANCE[unit])
-    found = measured.check(found)
+    found = measured.without_glitches(measured.check(found))
     moving = measured.moving(found)
     moved = found.part(moving)
     told = measured.reaching(moved)
@@ -238,13 +244,23 @@ def _ranked(fits: Mapping[str, FittedResponse], one_sided: bool) -> list[Candida
     best = max(held.values(), key=lambda one: one.score)
     found = []
     for name, one in held.items():
-        apart = (best.parts - one.parts).ravel()
-        error = float(apart.std(ddof=1) * np.sqrt(len(apart))) / max(one.pulses, 1)
         misfit = holding.misfit(fits[name])
         few = misfit[1] < BINS * (1 if one_sided else 2)
         ratio = _ratio(name, fits, common) if few else ("", 1.0)
-        found.append(Candidate(name, one, best.score - one.score, error, *misfit, *ratio))
+        found.append(Candidate(name, one, *_behind(one, best), *misfit, *ratio))
     return sorted(found, key=lambda one: one.behind)
+
+
+def _behind(one: HeldOut, best: HeldOut) -> tuple[float, float]:
+    """Return the score per pulse below a better one, and its standard error over halves of devices."""
+    apart = (best.parts - one.parts).ravel()
+    return best.score - one.score, float(apart.std(ddof=1) * np.sqrt(len(apart))) / max(one.pulses, 1)
+
+
+def _as_good(one: HeldOut, best: HeldOut) -> bool:
+    """Tell whether it says of what was left out as much as the best: not surely less, or hardly less."""
+    behind, error = _behind(one, best)
+    return behind <= max(min(CLEAR * error, max(WORSE, SURE / max(one.pulses, 1))), ALMOST)
 
 
 def _ratio(name: str, fits: Mapping[str, FittedResponse], common: Array) -> tuple[str, float]:
@@ -268,10 +284,10 @@ def _choice(candidates: list[Candidate]) -> str:
     Exponential and power have as many numbers: the better of them is taken. An exponential that is a power law's best
     approximation has its gammas at their ends, where its step at weight 0 says nothing of how it grew.
     """
-    good = [one for one in candidates if one.behind <= CLEAR * one.error] or candidates[:1]
-    fitting = [one.response for one in good if one.fits] or [one.response for one in good]
-    first = min(fitting, key=RESPONSES.index)
-    return next(name for name in fitting if name in ALIKE) if first in ALIKE else first
+    fitting = [one for one in candidates if one.fits] or candidates
+    good = [one.response for one in fitting if _as_good(one.held, fitting[0].held)]
+    first = min(good, key=RESPONSES.index)
+    return next(name for name in good if name in ALIKE) if first in ALIKE else first
 
 
 def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: str, asked: str) -> list[str]:

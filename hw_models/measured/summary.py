@@ -11,7 +11,7 @@ from hw_models.measured.population import Estimate
 from hw_models.measured.response import UNLIKELY, Candidate, ResponseFit
 
 HEAD = f"{'':<24} {'value':<11} {'95 % interval':<24} unit"
-_STEPS = " whose steps by state are the measured ones"
+_STEPS = " of those whose steps by state are the measured ones"
 ERRORS = "+-: standard error of the difference to the best"
 NO_CURVE = "No R2 of the mean curve: cycles left out have unequal numbers of readings; a row with pulse 0 begins one."
 TITLES: Mapping[str, str] = {
@@ -53,7 +53,7 @@ def _why(fit: ResponseFit) -> list[str]:
     """Return why another response than the best was taken, where one was."""
     if fit.candidates[0].response == fit.response:
         return []
-    those = f"responses within two standard errors of the best{_STEPS if _one(fit).fits else ''}"
+    those = f"responses as good as the best{_STEPS if _one(fit).fits else ''}"
     return [f"Taken: {fit.response}, the simplest of the {those}."]
 
 

@@ -16,7 +16,7 @@ from hw_models.measured import held_out, laws
 from hw_models.measured.arrays import numbered
 from hw_models.measured.curves import ANEW, Curves
 from hw_models.measured.held_out import HeldOut
-from hw_models.measured.response import Candidate, ResponseFit, _choice, fit_response
+from hw_models.measured.response import Candidate, ResponseFit, _as_good, _behind, _choice, fit_response
 from tests.naive.pulse_curves import measure, truths
 
 PRESETS = ("idealised", "gokmen_vlasov", "capacitor", "ecram", "ecram_mo", "reram", "reram_om", "reram_cmo", "pcm_pair")
@@ -154,6 +154,30 @@ def test_offsets_of_an_instrument_are_refused() -> None:
         fit_response(g, [1] * 30 + [-1] * 30)
 
 
+def test_of_abrupt_devices_the_right_response_is_taken() -> None:
+    """Soft bounds were .011 +- .003 behind a table, and a power law .16 +- .09: the worse one was taken."""
+    draw, rows = np.random.default_rng(3).normal, []
+    for _ in range(5):
+        row = [2.0]
+        for sign in 3 * ([1] * 50 + [-1] * 50):
+            step = 0.9 * (22 - row[-1]) if sign > 0 else 0.04 * (row[-1] - 2)
+            row.append(row[-1] + sign * step * (1 + 0.1 * draw()))
+        rows.append(np.array(row) + 0.05 * draw(size=301))
+    fit = fit_response(rows, 3 * ([1] * 50 + [-1] * 50))
+    assert fit.response == "soft_bounds" and fit.held.curve > 0.999
+    assert fit.estimates["dw_min"].low < 0.9 < fit.estimates["dw_min"].high
+
+
+def test_how_much_worse_is_as_good() -> None:
+    def good(behind: float, error: float, pulses: int = 1000) -> bool:
+        return _as_good(held(behind, error, pulses), held(0.0, 0.0, pulses))
+
+    assert _behind(held(0.05, 0.03), held(0.0)) == pytest.approx((0.05, 0.03))
+    assert good(0.05, 0.03) and not good(0.05, 0.02)
+    assert good(0.019, 0.001) and not good(0.021, 0.001)
+    assert not good(0.16, 0.09) and good(0.16, 0.09, pulses=70)
+
+
 def sparse(devices: int, cycles: int = 3) -> Curves:
     """Return branches of 60 pulses read behind every fifth, each from a reading of its own."""
     draw, rows = np.random.default_rng(5).normal, []
@@ -211,15 +235,25 @@ def test_what_is_left_out_is_not_fitted_to() -> None:
     assert np.abs(alone.bias).max() < 0.02
 
 
+def held(behind: float, error: float = 0.0, pulses: int = 1000) -> HeldOut:
+    """Return scores of two halves of a device so far below 0, and their standard error."""
+    parts = -pulses * (behind + np.array([[error, -error]])) / 2
+    return HeldOut(-behind, parts, pulses, 0.9, 0.9, 0.9, np.zeros(0))
+
+
 def test_of_exponential_and_power_the_better_is_taken() -> None:
     """The exponential came first, and a power law was described by one with its gammas at their ends."""
-    held = HeldOut(0.0, np.zeros((1, 2)), 9, 0.9, 0.9, 0.9, np.zeros(0))
 
-    def taken(**behind: float) -> str:
+    def taken(unfit: str = "", **behind: float) -> str:
         ranked = sorted(behind, key=behind.__getitem__)
-        return _choice([Candidate(name, held, behind[name], behind[name], 0.0, 0) for name in ranked])
+        return _choice([
+            Candidate(name, held(behind[name], behind[name]), behind[name], 0.0, 1e9 * (name == unfit), 1)
+            for name in ranked
+        ])  # fmt: skip
 
-    assert taken(power=0.0, exponential=0.1, table=0.2) == "power"
-    assert taken(exponential=0.0, power=0.1, table=0.2) == "exponential"
-    assert taken(table=0.0, power=0.1, exponential=0.2) == "power"
-    assert taken(power=0.0, exponential=0.1, linear=0.2) == "linear"
+    assert taken(power=0.0, exponential=0.05, table=0.06) == "power"
+    assert taken(exponential=0.0, power=0.05, table=0.06) == "exponential"
+    assert taken(table=0.0, power=0.05, exponential=0.06) == "power"
+    assert taken(power=0.0, exponential=0.05, linear=0.06) == "linear"
+    assert taken(power=0.0, exponential=0.05, linear=0.16) == "power"
+    assert taken(linear=0.0, power=0.3, soft_bounds=0.35, table=0.36, unfit="linear") == "soft_bounds"
