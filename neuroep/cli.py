@@ -28,9 +28,11 @@ GONE = 141
 SLIPS = 2
 """Of typing, up to which an option of another command may be meant."""
 TRIALS = (
-    "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides"
+    "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides",
+    "recipe",
 )  # fmt: skip
 """Arguments of all that runs trials."""
+RECIPE = "auto: choose the settings that the chip needs to learn, say why"
 EXAMPLES = """\
 examples:
   neuroep demo
@@ -260,8 +262,7 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--out", required=True, metavar="DIR", help="run directory to write")
     command.add_argument("--resume", action="store_true", help="continue the run in DIR; start it if there is none")
     command.add_argument("--from", dest="start", metavar="RUN", help="start from the weights of another run")
-    about = "auto: choose the settings that the chip needs to learn, say why, and write them into the run"
-    command.add_argument("--recipe", metavar="NAME", help=about)
+    command.add_argument("--recipe", metavar="NAME", help=f"{RECIPE}, and write them into the run")
     command.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     command = add("evaluate", _evaluate, "evaluate the last checkpoint of a run")
@@ -415,6 +416,8 @@ def _add_trials(command: Parser, until: str) -> None:
     command.add_argument("--out", required=True, metavar="DIR", help=about)
     about = "deploy (default for a run) or learn (default for a configuration)"
     command.add_argument("--mode", metavar="NAME", help=about)
+    about = f"with mode learn, {RECIPE}; all trials share them"
+    command.add_argument("--recipe", metavar="NAME", help=about)
     if until:
         command.add_argument("--until", type=float, metavar="SE", help=until)
     most = "with --until: largest number of seeds of a point (default: 20)"
