@@ -16,11 +16,18 @@ class UserError(Exception):
     """A failure that a user can mend; the base of all such of the three packages.
 
     Its text is one line: the field, the value, what is allowed, the nearest valid name. Values in it are cut, and
-    control characters escaped, wherever they came from: see :func:`hw_models.text.one_line`.
+    control characters escaped, wherever they came from: see :func:`hw_models.text.one_line`. An error of several
+    arguments, as of a file with several faults, has a line for each.
     """
 
+    @property
+    def lines(self) -> list[str]:
+        """Its lines: one for each fault."""
+        told = self.args if len(self.args) > 1 else (super().__str__(),)
+        return [one_line(each) for each in told]
+
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return "\n".join(self.lines)
 
 
 class ChipError(UserError, ValueError):

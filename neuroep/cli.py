@@ -1,8 +1,8 @@
 """The command line: reads arguments, calls the library, prints. It holds no logic of its own.
 
-Exit codes: 0 done; 2 an error the user can mend, one line on stderr, or a sweep of which every trial failed; 130
-interrupted; 141 what read the output has ended, as of a pipe into head, without a word. What is printed holds no
-control characters, whatever names and labels hold.
+Exit codes: 0 done; 2 an error the user can mend, a line on stderr for each fault, or a sweep of which every trial
+failed; 130 interrupted; 141 what read the output has ended, as of a pipe into head, without a word. What is printed
+holds no control characters, whatever names and labels hold.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             return GONE  # whoever read it has seen enough
         except KeyboardInterrupt as error:
-            return streams.fail(": ".join(["interrupted", *vars(error).get("__notes__", [])[-1:]]), 130)
+            return streams.fail(": ".join(["interrupted", *vars(error).get("__notes__", [])[-1:]]), code=130)
 
 
 def _ended(argv: list[str]) -> int:
@@ -154,7 +154,7 @@ def _ended(argv: list[str]) -> int:
         _run(argv)
         streams.flush()
     except UserError as error:
-        return streams.fail(f"error: {error}")
+        return streams.fail(*(f"error: {line}" for line in error.lines))
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -240,7 +240,7 @@ def _point(
         if task.split not in splits:
             raise DataError(f"data '{source.name}': {unknown('split', task.split, splits)}")
     except NeuroepError as error:
-        raise type(error)(f"point {point}: {str(error).removeprefix(f'{file}: ')}") from None
+        raise type(error)(*(f"point {point}: {line.removeprefix(f'{file}: ')}" for line in error.lines)) from None
     found_point: PlannedPoint = replace(point, data=source.fingerprint)
     return found_point
 

@@ -1,7 +1,7 @@
 """What all points of a question share: the settings given, and those that a recipe chose, laid under them.
 
     shared = of("examples/configs/reviews.toml", ["--chip", "pcm"], "auto", mode="learn", out="runs/bits")
-    plan = plans.make(source, choices, shared.words)
+    print(shared.words)
 
 A recipe is followed once, on the chip and with the seeds that the configuration and the command line name, without
 what is varied; what is given or varied it leaves alone. Its choices are settings of all points like any other: they are
