@@ -489,6 +489,7 @@ def _cost(arguments: argparse.Namespace) -> None:
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import components
     from hw_models.chip import effects, files, pages, rules
+    from hw_models.cost.constants import Constants
     from neuroep.runs import config as configuration
 
     streams.check_output()
@@ -509,6 +510,7 @@ def _chips(arguments: argparse.Namespace) -> None:
     else:
         given = ["--chip", arguments.name, *arguments.overrides]
         chip = configuration.chip_of(given) if arguments.overrides else files.load(arguments.name)
+        Constants(chip).check()
         say(chip.to_toml() if arguments.toml else pages.page(chip, streams.width()))
 
 
