@@ -23,7 +23,7 @@ from hw_models.chip.faults import Idle
 from hw_models.errors import ChipError
 from hw_models.keywords import checked
 from hw_models.reading import Entries, Page
-from neuroep.errors import ConfigError
+from neuroep.errors import ConfigError, nearest_path
 from neuroep.gradients.formulas import formulas
 from neuroep.network import potentials
 from neuroep.runs import former, layout
@@ -273,7 +273,8 @@ def load(
     try:
         values = reading.read_toml(path)
     except OSError as error:
-        raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}") from None
+        near = nearest_path(path, ".toml") if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}{near}") from None
     except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     of_run = layout.is_run(path.parent) and path.name == layout.CONFIG

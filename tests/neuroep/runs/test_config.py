@@ -277,6 +277,9 @@ def test_a_one_sided_positive_nudge_may_be_strong():
 def test_missing_file(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read configuration '.*none.toml': No such file"):
         load(tmp_path / "none.toml")
+    (tmp_path / "reviews.toml").touch()
+    with pytest.raises(ConfigError, match=r"No such file or directory; did you mean '.*/reviews.toml'\?"):
+        load(tmp_path / "reviws.toml")
 
 
 def test_broken_toml_names_the_line(tmp_path):
