@@ -16,7 +16,7 @@ from analysis.drawing import fitting, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hw_models.text import name_parts, plain
+from hw_models.text import by_options, name_parts, plain
 
 DPI = 140
 """Of pictures; a page shows an inch as 96 pixels, so they stay sharp when enlarged."""
@@ -69,6 +69,7 @@ pre { background: #f5f7f9; border: 1px solid #e1e6ea; padding: .7rem .9rem; over
   white-space: pre-wrap; overflow-wrap: anywhere;
   line-height: 1.4; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9em; }
+.keep { white-space: nowrap; }
 summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
 @media NARROW {
   body { margin-top: 1rem; padding: 0 .8rem; }
@@ -87,8 +88,11 @@ def escape(value: object) -> str:
 
 
 def told(value: object) -> str:
-    """Return text for a tag, in which lines may end behind the parts of long names and nowhere else in them."""
-    return "<wbr>".join(map(escape, name_parts(str(value))))
+    """Return text for a tag, in which lines may end behind the parts of long names and nowhere else in them.
+
+    Options of commands stay whole.
+    """
+    return by_options(str(value), lambda text: "<wbr>".join(map(escape, name_parts(text))), escape)
 
 
 def document(title: str, lead: str, sections: Sequence[str]) -> str:
@@ -208,9 +212,9 @@ def points(lines: Sequence[str], kind: str = "") -> str:
 
 
 def code(text: str) -> str:
-    """Return text as it is, in a box."""
+    """Return text as it is, in a box; options of commands stay whole."""
     # A parser drops the first newline after <pre>.
-    return f"<pre>\n{escape(text)}</pre>"
+    return f"<pre>\n{by_options(text, escape, escape)}</pre>"
 
 
 def details(summary: str, *parts: str, opened: bool = False) -> str:
