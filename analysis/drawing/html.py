@@ -75,6 +75,9 @@ summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
   body { margin-top: 1rem; padding: 0 .8rem; }
   h1 { font-size: 1.4rem; }
   dl div { grid-template-columns: 1fr; padding-bottom: .4rem; }
+  .pairs tr, .pairs th, .pairs td { display: block; }
+  .pairs th, .pairs td { border: 0; padding: 0; }
+  .pairs tr { border-bottom: 1px solid #e6eaee; padding: .28rem 0; }
   .wide { overflow-x: auto; }
   .wide img { max-width: 60rem; }
 }
@@ -151,7 +154,7 @@ def pairs(rows: Sequence[tuple[str, object]]) -> str:
         for name, value in rows
         if value not in ("", None)
     ]
-    return _table("", lines) if lines else ""
+    return _table("", lines, ' class="pairs"') if lines else ""
 
 
 def table(
@@ -194,9 +197,9 @@ def _row(cells: str, best: bool) -> str:
     return f'<tr class="best">{cells}</tr>' if best else f"<tr>{cells}</tr>"
 
 
-def _table(head: str, lines: Sequence[str]) -> str:
+def _table(head: str, lines: Sequence[str], kind: str = "") -> str:
     body = "\n".join(lines)
-    return f'<div class="box" tabindex="0"><table>\n{head}<tbody>\n{body}\n</tbody></table></div>'
+    return f'<div class="box" tabindex="0"><table{kind}>\n{head}<tbody>\n{body}\n</tbody></table></div>'
 
 
 def terms(rows: Sequence[tuple[str, str]]) -> str:

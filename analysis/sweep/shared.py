@@ -128,5 +128,5 @@ def rows(about: Entries) -> list[tuple[str, str]]:
     chosen = [Choice(**each) for each in (about.get(RECIPE) or {}).get("choices", [])]
     found = [("settings given", " ".join(map(str, command_words(about))))]
     if chosen:
-        found.append(("settings of the recipe", "; ".join(f"{each.setting} = {each.value}" for each in chosen)))
+        found.append(("by the recipe", "; ".join(f"{each.setting} = {each.value}" for each in chosen)))
     return found

@@ -83,7 +83,7 @@ def test_pages_show_what_was_chosen_and_how_to_ask_again(asked, kind, what, page
     settings = {ablate.run: {"pairs": 0}, require.run: {"target": 0.5, "seeds": 2, "max_seeds": 2}}.get(kind, {})
     found = asked(kind, *what, **settings)
     shown = page(found).replace("<wbr>", "").replace('<span class="keep">', "").replace("</span>", "")
-    assert "settings of the recipe" in shown and "chip.nudged.drive = increments" in shown
+    assert "by the recipe" in shown and "chip.nudged.drive = increments" in shown
     command = next(line for line in shown.splitlines() if line.startswith("neuroep "))
     assert "--recipe auto" in command and "--chip.nudged.drive" not in command
     about = results.load(found.out).about
