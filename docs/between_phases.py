@@ -232,13 +232,16 @@ def measure(path: Path) -> None:
 
 
 def draw(path: Path, out: Path) -> None:
-    """Draw accuracy and cosine against the amplitude, a line for each cure."""
+    """Draw accuracy and cosine against the amplitude, a line for each cure, a row for each fault.
+
+    Two panels beside each other are as wide as a page, so that texts have their size there.
+    """
     rows = entries(path)
-    figure = style.figure(13.0, 6.2)
-    axes = figure.subplots(2, len(FAULTS), sharex=True, sharey="row")
-    for column, fault in enumerate(FAULTS):
+    figure = style.figure(8.4, 2.6 * len(FAULTS))
+    axes = figure.subplots(len(FAULTS), 2, sharex=True, sharey="col")
+    for place, fault in enumerate(FAULTS):
         for number, cure in enumerate(CURES):
-            for ax, what, scale in ((axes[0, column], "accuracy", 100.0), (axes[1, column], "cosine", 1.0)):
+            for ax, what, scale in ((axes[place, 0], "accuracy", 100.0), (axes[place, 1], "cosine", 1.0)):
                 points = {}
                 for row in rows:
                     if row["case"][:2] == [fault, cure]:
@@ -248,11 +251,12 @@ def draw(path: Path, out: Path) -> None:
                     mean = [np.mean(points[size]) for size in sizes]
                     look = {"color": style.colour(number), "marker": style.marker(number), "label": cure}
                     ax.plot(sizes, mean, markersize=4.5, linewidth=1.5, **look)
-        axes[0, column].set_xscale("log")
-        style.dress(axes[0, column], x="", y="accuracy [%]" if not column else "", title=fault)
-        style.dress(axes[1, column], x="amplitude", y="cosine of the query's gradient" if not column else "")
-    known = {label: line for ax in axes[0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=len(known), frameon=False)
+        axes[place, 0].set_xscale("log")
+        below = "amplitude" if place == len(FAULTS) - 1 else ""
+        style.dress(axes[place, 0], x=below, y="accuracy [%]", title=fault)
+        style.dress(axes[place, 1], x=below, y="cosine of the\nquery's gradient")
+    known = {label: line for ax in axes[:, 0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=3, frameon=False)
     style.save(axes[0, 0], out / "between_phases.png")
 
 

@@ -5,22 +5,32 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 from hw_models.text import one_line, shown
 
 FEW = 4
 """Names much alike, among which the one with the fewest slips is taken."""
+ALIKE = 0.75
+"""How much alike the names of two files or folders are, from which on one may be meant by the other (1: the same)."""
 
 
 class UserError(Exception):
     """A failure that a user can mend; the base of all such of the three packages.
 
     Its text is one line: the field, the value, what is allowed, the nearest valid name. Values in it are cut, and
-    control characters escaped, wherever they came from: see :func:`hw_models.text.one_line`.
+    control characters escaped, wherever they came from: see :func:`hw_models.text.one_line`. An error of several
+    arguments, as of a file with several faults, has a line for each.
     """
 
+    @property
+    def lines(self) -> list[str]:
+        """Its lines: one for each fault."""
+        told = self.args if len(self.args) > 1 else (super().__str__(),)
+        return [one_line(each) for each in told]
+
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return "\n".join(self.lines)
 
 
 class ChipError(UserError, ValueError):
@@ -39,6 +49,29 @@ def nearest(name: object, allowed: Iterable[object]) -> str:
     # Letters that changed places count as two in what difflib compares, and "acd" is as near to "dac" as to "adc".
     best = min(close, key=lambda one: slips(given, one), default=None)
     return f"; did you mean '{names[best]}'?" if best is not None else ""
+
+
+def nearest_path(path: Path, ending: str = "") -> str:
+    """Return ``"; did you mean 'x'?"`` for what lies beside a path and has a name much like it, or nothing.
+
+    Parameters
+    ----------
+    path : Path
+        Where nothing is, or nothing that can be used.
+    ending : str
+        Of the files that may be meant, as ``.toml``, whatever the ending that was given; empty means folders.
+    """
+    try:
+        there = [one for one in path.parent.iterdir() if _meant(one, ending)]
+    except (OSError, ValueError):
+        return ""
+    name, names = (path.stem if ending else path.name), [one.name.removesuffix(ending) for one in there]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=ALIKE)
+    return f"; did you mean '{path.parent / close[0]}{ending}'?" if close else ""
+
+
+def _meant(one: Path, ending: str) -> bool:
+    return one.suffix == ending if ending else one.is_dir() and not one.name.startswith(".")
 
 
 def slips(given: str, meant: str) -> int:

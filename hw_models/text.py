@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 LONGEST = 80
 """Letters shown of a value."""
@@ -23,6 +23,7 @@ _POINTER = re.compile(r" \(:mod:`[^`]*`\)|[;,] see :mod:`[^`]*`")
 _MARKED = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``")
 _WORD = re.compile(r"\S+")
 _JOINT = re.compile(r"(?<=[_/=])(?=[^\W_])|(?<=[.,])(?=[^\W\d_])")
+_OPTION = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w.-]*)")
 _BREAK = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _VALUE = re.compile(
     r"""(?<![\w'])'(?:[^'\\]|\\.)*'     # a quoted text; the apostrophe of a word does not open one
@@ -64,6 +65,25 @@ def name_parts(text: str, longest: int = LONGEST_WHOLE) -> list[str]:
     words = (word for word in _WORD.finditer(text) if len(word[0]) > longest)
     cuts = [word.start() + joint.start() for word in words for joint in _JOINT.finditer(word[0])]
     return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+def by_options(text: str, other: Callable[[str], str] = str, option: Callable[[str], str] = str) -> str:
+    """Return HTML of a text in which each option of a command stays on one line, :func:`kept`.
+
+    Parameters
+    ----------
+    text : str
+        What has such as ``--chip.adc.bits``.
+    other, option : callable
+        What HTML is made of the text between options, and of an option; by default text is HTML already.
+    """
+    parts = enumerate(_OPTION.split(text))
+    return "".join(kept(option(part)) if number % 2 else other(part) for number, part in parts)
+
+
+def kept(html: str) -> str:
+    """Return HTML that stays on one line: pages give the class ``keep`` that look."""
+    return f'<span class="keep">{html}</span>'
 
 
 def unmarked(text: object) -> str:

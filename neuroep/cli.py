@@ -1,8 +1,8 @@
 """The command line: reads arguments, calls the library, prints. It holds no logic of its own.
 
-Exit codes: 0 done; 2 an error the user can mend, one line on stderr, or a sweep of which every trial failed; 130
-interrupted; 141 what read the output has ended, as of a pipe into head, without a word. What is printed holds no
-control characters, whatever names and labels hold.
+Exit codes: 0 done; 2 an error the user can mend, a line on stderr for each fault, or a sweep of which every trial
+failed; 130 interrupted; 141 what read the output has ended, as of a pipe into head, without a word. What is printed
+holds no control characters, whatever names and labels hold.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ GONE = 141
 SLIPS = 2
 """Of typing, up to which an option of another command may be meant."""
 TRIALS = (
-    "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides"
+    "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides",
+    "recipe",
 )  # fmt: skip
 """Arguments of all that runs trials."""
+RECIPE = "auto: choose the settings that the chip needs to learn, say why"
 EXAMPLES = """\
 examples:
   neuroep demo
@@ -143,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             return GONE  # whoever read it has seen enough
         except KeyboardInterrupt as error:
-            return streams.fail(": ".join(["interrupted", *vars(error).get("__notes__", [])[-1:]]), 130)
+            return streams.fail(": ".join(["interrupted", *vars(error).get("__notes__", [])[-1:]]), code=130)
 
 
 def _ended(argv: list[str]) -> int:
@@ -152,7 +154,7 @@ def _ended(argv: list[str]) -> int:
         _run(argv)
         streams.flush()
     except UserError as error:
-        return streams.fail(f"error: {error}")
+        return streams.fail(*(f"error: {line}" for line in error.lines))
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -260,8 +262,7 @@ def _add_runs(add: Callable[..., Parser]) -> None:
     command.add_argument("--out", required=True, metavar="DIR", help="run directory to write")
     command.add_argument("--resume", action="store_true", help="continue the run in DIR; start it if there is none")
     command.add_argument("--from", dest="start", metavar="RUN", help="start from the weights of another run")
-    about = "auto: choose the settings that the chip needs to learn, say why, and write them into the run"
-    command.add_argument("--recipe", metavar="NAME", help=about)
+    command.add_argument("--recipe", metavar="NAME", help=f"{RECIPE}, and write them into the run")
     command.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
     command = add("evaluate", _evaluate, "evaluate the last checkpoint of a run")
@@ -415,6 +416,8 @@ def _add_trials(command: Parser, until: str) -> None:
     command.add_argument("--out", required=True, metavar="DIR", help=about)
     about = "deploy (default for a run) or learn (default for a configuration)"
     command.add_argument("--mode", metavar="NAME", help=about)
+    about = f"with mode learn, {RECIPE}; all trials share them"
+    command.add_argument("--recipe", metavar="NAME", help=about)
     if until:
         command.add_argument("--until", type=float, metavar="SE", help=until)
     most = "with --until: largest number of seeds of a point (default: 20)"
@@ -486,6 +489,7 @@ def _cost(arguments: argparse.Namespace) -> None:
 def _chips(arguments: argparse.Namespace) -> None:
     from hw_models import components
     from hw_models.chip import effects, files, pages, rules
+    from hw_models.cost.constants import Constants
     from neuroep.runs import config as configuration
 
     streams.check_output()
@@ -506,6 +510,7 @@ def _chips(arguments: argparse.Namespace) -> None:
     else:
         given = ["--chip", arguments.name, *arguments.overrides]
         chip = configuration.chip_of(given) if arguments.overrides else files.load(arguments.name)
+        Constants(chip).check()
         say(chip.to_toml() if arguments.toml else pages.page(chip, streams.width()))
 
 

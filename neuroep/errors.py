@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw_models.errors import UserError, nearest, reason, slips, unknown
+from hw_models.errors import UserError, nearest, nearest_path, reason, slips, unknown
 
 __all__ = [
     "CheckpointError",
@@ -12,6 +12,7 @@ __all__ = [
     "NeuroepError",
     "UserError",
     "nearest",
+    "nearest_path",
     "reason",
     "slips",
     "unknown",

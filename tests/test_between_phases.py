@@ -44,3 +44,13 @@ def test_rows_become_lines_of_a_table(script: ModuleType) -> None:
         "| 78.8 / 88.1 | 30 |",
         "|  | and `--estimator.order mirrored` | 87.0 |  | 76.1 / 95.4 |  |",
     ]
+
+
+def test_the_picture_is_as_wide_as_a_page(script: ModuleType, tmp_path: Path) -> None:
+    """Drawn 13 inches wide, its texts had 6 points on the site."""
+    rows = tmp_path / "points.jsonl"
+    for case in script.cases():
+        script.add(rows, {"case": case, "cosine": 0.9, "accuracy": 0.8})
+    script.draw(rows, tmp_path)
+    png = (tmp_path / "between_phases.png").read_bytes()
+    assert int.from_bytes(png[16:20], "big") / 150 <= 8.5

@@ -36,13 +36,14 @@ from analysis.sweep.ledger import read_page
 from analysis.sweep.plans import PlannedPoint
 from analysis.sweep.points import shown
 from analysis.sweep.rounds import Rounds, pool_of
+from analysis.sweep.shared import file_of, mode_of, of
 from analysis.sweep.stopping import Rule, rule
 from analysis.sweep.trials import free_settings
 from hw_models.chip import Chip
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from neuroep.errors import ConfigError
-from neuroep.runs import config as configuration, directory as runs
+from neuroep.runs import config as configuration
 
 SEEDS = 10
 """Chips of every condition, unless said otherwise."""
@@ -56,6 +57,7 @@ def run(
     *,
     out: str | Path,
     overrides: Sequence[str] = (),
+    recipe: str | None = None,
     effects: Sequence[str] = (),
     pairs: int = PAIRS,
     mode: str | None = None,
@@ -82,6 +84,9 @@ def run(
         New or empty directory, or that of the same ablation: finished trials are not run again.
     overrides : sequence of str
         Settings of all trials, the chip among them, ``["--chip", "rram"]``.
+    recipe : {"auto"}, optional
+        Let the toolkit choose what the chip needs to learn, :mod:`neuroep.runs.recipes`: settings that all trials
+        share, under those of ``overrides``. Only in mode ``learn``.
     effects : sequence of str
         Effects to switch off, by their names; empty takes all that the chip has.
     pairs : int
@@ -106,17 +111,17 @@ def run(
     if pairs < 0:
         raise ConfigError(f"pairs is {pairs}: allowed are whole numbers from 0")
     source = Path(source)
-    mode = mode or ("deploy" if source.is_dir() else "learn")
+    mode = mode_of(source, mode)
     pool = pool_of(workers, cluster, timeout, executor)
-    file = source / runs.CONFIG if source.is_dir() else source
-    parts = dissect(configuration.load(file, overrides, forgiven={}), mode, effects)
-    points = _Points.made(parts, source, overrides, mode, split, samples)
+    shared = of(source, overrides, recipe, mode=mode, out=out)
+    parts = dissect(configuration.load(file_of(source), shared.words, forgiven={}), mode, effects)
+    points = _Points.made(parts, source, shared.words, mode, split, samples)
     asked: Page = {"vary": [], "design": ABLATE, "points": None, "design_seed": 0}
     asked |= {"seeds": wanted.seeds, "until": until, "max_seeds": wanted.most or None, "pairs": pairs}
     asked |= {"chosen": list(effects), **points.about()}
     how = {"retry_failed": retry_failed, "progress": progress}
     _check_chip(Path(out), points.plan)
-    with Rounds(points.plan, asked, overrides, out=out, pool=pool, report=report, **how) as rounds:
+    with Rounds(points.plan, asked, shared, out=out, pool=pool, report=report, **how) as rounds:
         _take(rounds, points, wanted, pairs)
         rounds.finish()
     return load(out)

@@ -9,6 +9,7 @@ from analysis.drawing import html, numbers, panels, settings
 from analysis.ablate.differences import SeedDifference
 from analysis.ablate.results import Ablation, points
 from analysis.chips.page import chip_section
+from analysis.sweep import shared
 from analysis.sweep.page import base, failed_section, unseen
 from neuroep.errors import ConfigError
 
@@ -78,7 +79,7 @@ def summary(result: Ablation) -> str:
         ("as it is", _with_error(result.as_it_is)),
         ("without any effect", _with_error(result.ideal)),
         ("not seen", ", ".join(result.unseen)),
-        ("settings given", " ".join(map(str, about["overrides"]))),
+        *shared.rows(about),
     ]
     lines = [html.pairs(rows)]
     if result.sweep.unfinished:
@@ -135,7 +136,7 @@ def _with_error(found: SeedDifference) -> str:
 def command(result: Ablation) -> list[str]:
     """Return the words of the command that makes it again, into a folder beside."""
     about, design = result.sweep.about, result.design
-    words = ["neuroep", "ablate", about["source"], *about["overrides"], "--mode", about["mode"]]
+    words = ["neuroep", "ablate", about["source"], *shared.command_words(about), "--mode", about["mode"]]
     words += [word for name in design["chosen"] for word in ("--effect", name)]
     given = {name: design[name] for name in ("seeds", "until", "max_seeds", "pairs")}
     given |= {"split": about["split"], "samples": about["samples"]}

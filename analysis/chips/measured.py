@@ -107,7 +107,7 @@ def plot_replay(result: Replay, ax: Axes | None = None) -> Axes:
         ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1, label=name)
     title = f"curves of {many} devices, mean" if many > 1 else "curves of one device"
     style.dress(ax, x="readings (the fit begins anew with each cycle)", y="conductance [uS]", title=title)
-    style.legend(ax, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, borderaxespad=0.2)
+    style.legend_below_title(ax)
     return ax
 
 

@@ -16,7 +16,7 @@ from analysis.drawing import fitting, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hw_models.text import name_parts, plain
+from hw_models.text import by_options, name_parts, plain
 
 DPI = 140
 """Of pictures; a page shows an inch as 96 pixels, so they stay sharp when enlarged."""
@@ -69,11 +69,15 @@ pre { background: #f5f7f9; border: 1px solid #e1e6ea; padding: .7rem .9rem; over
   white-space: pre-wrap; overflow-wrap: anywhere;
   line-height: 1.4; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .9em; }
+.keep { white-space: nowrap; }
 summary { cursor: pointer; font-weight: 600; margin: .5rem 0; }
 @media NARROW {
   body { margin-top: 1rem; padding: 0 .8rem; }
   h1 { font-size: 1.4rem; }
   dl div { grid-template-columns: 1fr; padding-bottom: .4rem; }
+  .pairs tr, .pairs th, .pairs td { display: block; }
+  .pairs th, .pairs td { border: 0; padding: 0; }
+  .pairs tr { border-bottom: 1px solid #e6eaee; padding: .28rem 0; }
   .wide { overflow-x: auto; }
   .wide img { max-width: 60rem; }
 }
@@ -87,8 +91,11 @@ def escape(value: object) -> str:
 
 
 def told(value: object) -> str:
-    """Return text for a tag, in which lines may end behind the parts of long names and nowhere else in them."""
-    return "<wbr>".join(map(escape, name_parts(str(value))))
+    """Return text for a tag, in which lines may end behind the parts of long names and nowhere else in them.
+
+    Options of commands stay whole.
+    """
+    return by_options(str(value), lambda text: "<wbr>".join(map(escape, name_parts(text))), escape)
 
 
 def document(title: str, lead: str, sections: Sequence[str]) -> str:
@@ -147,7 +154,7 @@ def pairs(rows: Sequence[tuple[str, object]]) -> str:
         for name, value in rows
         if value not in ("", None)
     ]
-    return _table("", lines) if lines else ""
+    return _table("", lines, ' class="pairs"') if lines else ""
 
 
 def table(
@@ -190,9 +197,9 @@ def _row(cells: str, best: bool) -> str:
     return f'<tr class="best">{cells}</tr>' if best else f"<tr>{cells}</tr>"
 
 
-def _table(head: str, lines: Sequence[str]) -> str:
+def _table(head: str, lines: Sequence[str], kind: str = "") -> str:
     body = "\n".join(lines)
-    return f'<div class="box" tabindex="0"><table>\n{head}<tbody>\n{body}\n</tbody></table></div>'
+    return f'<div class="box" tabindex="0"><table{kind}>\n{head}<tbody>\n{body}\n</tbody></table></div>'
 
 
 def terms(rows: Sequence[tuple[str, str]]) -> str:
@@ -208,9 +215,9 @@ def points(lines: Sequence[str], kind: str = "") -> str:
 
 
 def code(text: str) -> str:
-    """Return text as it is, in a box."""
+    """Return text as it is, in a box; options of commands stay whole."""
     # A parser drops the first newline after <pre>.
-    return f"<pre>\n{escape(text)}</pre>"
+    return f"<pre>\n{by_options(text, escape, escape)}</pre>"
 
 
 def details(summary: str, *parts: str, opened: bool = False) -> str:

@@ -38,6 +38,8 @@ ROWS = 0.1
 """Between rows of panels, a share of their height, so that the name of an axis is not taken for the title below it."""
 TEXT, TITLE = 10.0, 11.0
 """Sizes [pt]."""
+LINE = 1.2
+"""Height of a line of text over its size."""
 DPI = 150
 
 
@@ -120,6 +122,13 @@ def legend(ax: Axes, **settings: object) -> None:
     """Name what is drawn, if anything has a name."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(**{"fontsize": TEXT - 1, "frameon": True, "framealpha": 0.85, "edgecolor": "none", **settings})
+
+
+def legend_below_title(ax: Axes) -> None:
+    """Name what is drawn on a line between the title of an axes and the axes."""
+    legend(ax, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(ax.get_legend_handles_labels()[1]),
+           borderaxespad=0.0, borderpad=LINE - 0.5, frameon=False)  # fmt: skip
+    ax.set_title(ax.get_title(loc="left"), fontsize=TITLE, loc="left", pad=2.5 * LINE * (TEXT - 1))
 
 
 def save(drawn: Figure | Axes, path: Path) -> None:

@@ -25,6 +25,7 @@ from analysis.sweep.designs import MOST
 from analysis.sweep.executors import TIMEOUT
 from analysis.sweep.plans import PlannedPoint
 from analysis.sweep.rounds import Rounds, pool_of
+from analysis.sweep.shared import of
 from analysis.sweep.stopping import Rule
 from hw_models.keywords import checked
 from hw_models.reading import Page
@@ -50,6 +51,7 @@ def run(
     target: float | None = None,
     against: str | None = None,
     overrides: Sequence[str] = (),
+    recipe: str | None = None,
     confidence: float = 0.95,
     resolution: float = RESOLUTION,
     steps: int = STEPS,
@@ -83,6 +85,9 @@ def run(
         Price of a classification; unset looks for the target.
     overrides : sequence of str
         Settings of all trials, ``["--chip", "rram"]``.
+    recipe : {"auto"}, optional
+        Let the toolkit choose what the chip needs to learn, :mod:`neuroep.runs.recipes`: settings that all trials
+        share, under those of ``overrides``. Only in mode ``learn``.
     confidence : float
         That a verdict about a point is right; on a front, that bounds hold which stand for chips that were not run.
     resolution : float
@@ -108,21 +113,22 @@ def run(
         raise ConfigError(f"resolution is {resolution}: allowed are shares between 0 and 1, for example 0.01")
     grid = _Grid(axes)
     pool = pool_of(workers, cluster, timeout, executor)
-    shared = {"mode": mode, "split": split}
-    plan = plans.make(source, grid.choices, overrides, samples=samples, **shared)  # type: ignore[arg-type]
+    shared = of(source, overrides, recipe, mode=mode, out=out, varied=[axis.name for axis in axes])
+    among = {"mode": mode, "split": split}
+    plan = plans.make(source, grid.choices, shared.words, samples=samples, **among)  # type: ignore[arg-type]
     _check_priced(plan, against)
     points = dict(zip(grid.places, plan.points, strict=True))
     asked: Page = {"vary": list(fields), "design": REQUIRE, "points": None, "design_seed": 0, "steps": steps}
     asked |= {"seeds": judged.first, "until": None, "max_seeds": judged.most, "target": target, "against": against}
     asked |= {"confidence": confidence, "resolution": resolution, "axes": grid.values(points)}
     how = {"retry_failed": retry_failed, "progress": progress}
-    whole = Rounds(plan, asked, overrides, out=out, pool=pool, report=report, **how)
+    whole = Rounds(plan, asked, shared, out=out, pool=pool, report=report, **how)
     prices: dict[Place, float] = {}
     if against is not None:
         whole.begin()
         few = min(PRICED, samples or PRICED)
-        cheap = plans.make(source, grid.choices, overrides, samples=few, **shared)  # type: ignore[arg-type]
-        with Rounds(cheap, asked, overrides, out=Path(out) / PRICES, pool=pool, retry_failed=retry_failed) as rounds:
+        cheap = plans.make(source, grid.choices, shared.words, samples=few, **among)  # type: ignore[arg-type]
+        with Rounds(cheap, asked, shared, out=Path(out) / PRICES, pool=pool, retry_failed=retry_failed) as rounds:
             rounds.take(cheap.points, Rule(1))
             rounds.finish()
             prices = _prices(rounds, dict(zip(grid.places, cheap.points, strict=True)), against)

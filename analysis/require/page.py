@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.drawing import html, numbers, panels, settings
 
 from analysis.require.results import Requirement
+from analysis.sweep import shared
 from analysis.sweep.page import base, chips, failed_section, means_section
 from neuroep.errors import ConfigError
 
@@ -55,7 +56,7 @@ def summary(result: Requirement) -> str:
         ("resolution", numbers.share(design["resolution"], 2) if design["against"] else ""),
         ("chips", looks),
         ("fields", "; ".join(design["vary"])),
-        ("settings given", " ".join(map(str, about["overrides"]))),
+        *shared.rows(about),
     ]
     lines = [*map(html.paragraph, result.said), html.pairs(rows)]
     if result.sweep.unfinished:
@@ -75,7 +76,7 @@ def table(result: Requirement) -> str:
 def command(result: Requirement) -> list[str]:
     """Return the words of the command that makes it again, into a folder beside."""
     about, design = result.sweep.about, result.design
-    words = ["neuroep", "require", about["source"], *about["overrides"], "--mode", about["mode"]]
+    words = ["neuroep", "require", about["source"], *shared.command_words(about), "--mode", about["mode"]]
     words += [word for text in design["vary"] for word in ("--field", text)]
     names = ["target", "against", "confidence", "steps", "seeds"]
     names += ["resolution"] if design["against"] else ["max_seeds"]

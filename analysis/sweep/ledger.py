@@ -28,16 +28,16 @@ from neuroep.runs.directory import as_json, plain
 from neuroep.runs.folders import absence
 from neuroep.runs.locks import take
 
-KINDS = {"settings": dict, "given": dict, "chips": dict, "fields": list, "designs": list}
+KINDS = {"settings": dict, "given": dict, "chips": dict, "recipe": dict, "fields": list, "designs": list}
 """Entries of the page, and what they are."""
 OPEN = {"planned": None, "done": False}
 """Entries of a design that tell how far it is."""
-PLAIN: Page = {"given": {}, "chips": {}}
-"""Entries that only a sweep over whole chips needs."""
+PLAIN: Page = {"given": {}, "chips": {}, "recipe": {}}
+"""Entries that only some sweeps need: those over whole chips, and those with a recipe."""
 SWEEP, TRIALS, LOCK, RUN = "sweep.json", "trials.jsonl", "lock", "run"
 FORMAT = 1
 """Version of the directory's layout."""
-LAST = ("overrides", "chip")
+LAST = ("overrides", "recipe", "chip")
 """Entries of the page that are those of the last that was asked for: what differs in them acts on no trial."""
 SAME = ("mode", "split", "samples", "checkpoint", "data", "version")
 """Entries of the page that the same sweep shares, beside fields and settings."""

@@ -9,6 +9,7 @@ import shlex
 from analysis.drawing import html, numbers, panels, settings
 
 from analysis.chips.page import chip_section, chips_section
+from analysis.sweep import shared
 from analysis.sweep.panels import Targeted, ideal_of
 from analysis.sweep.points import meaning
 from analysis.sweep.results import RESULTS, Sweep
@@ -101,7 +102,7 @@ def summary(sweep: Sweep) -> str:
         ("split", f"{about['split']}, samples: {samples}"),
         ("design", "; ".join(dict.fromkeys(_design(design) for design in designs))),
         ("trials", f"{len(sweep.rows):,d} at {numbers.plural(len(sweep.means), 'point')}, {failed:,d} failed"),
-        ("settings given", " ".join(map(str, about["overrides"]))),
+        *shared.rows(about),
     ]
     known = [point for point in sweep.means if len(point.accuracies)]
     best = max(known, key=lambda point: point.mean, default=None)
@@ -184,7 +185,7 @@ def command(sweep: Sweep, out: str | None = None) -> list[str]:
     """Return the words of the command that gives the last design asked for, default into a folder beside."""
     about = sweep.about
     design = about["designs"][-1]
-    words = ["neuroep", "sweep", about["source"], *about["overrides"]]
+    words = ["neuroep", "sweep", about["source"], *shared.command_words(about)]
     words += [word for text in design["vary"] for word in ("--vary", text)]
     words += ["--mode", about["mode"]]
     given = {name: design.get(name) for name in ("design", "points", "seeds", "until", "max_seeds")}

@@ -16,8 +16,8 @@ from typing import Any
 from analysis.sweep import designs
 from analysis.sweep.execution import CorpusFacts, CorpusKey, corpus_key, load_source
 from analysis.sweep.results import ideal_accuracy
+from analysis.sweep.shared import file_of, mode_of
 from analysis.sweep.trials import (
-    MODES,
     SEEDED,
     Task,
     Trial,
@@ -138,9 +138,7 @@ def make(
         For the first thing that cannot be.
     """
     source = Path(source)
-    mode = mode or ("deploy" if source.is_dir() else "learn")
-    if mode not in MODES:
-        raise ConfigError(unknown("mode", mode, MODES))
+    mode = mode_of(source, mode)
     if samples is not None and samples < 1:
         raise ConfigError(f"samples is {samples}: allowed are whole numbers from 1")
     fields = tuple(choices[0]) if choices else ()
@@ -148,7 +146,7 @@ def make(
     _check_seeds(overrides, mode)
     ideal = None
     if source.is_dir():
-        file, start = source / runs.CONFIG, runs.load(source).path.resolve()
+        file, start = file_of(source), runs.load(source).path.resolve()
         task = Task(mode, split, samples, start, file_hash(start / runs.CHECKPOINT))
         signature = checkpoints.load(start / runs.CHECKPOINT, optimiser=False).about.network
         ideal = ideal_accuracy(start, split) if mode == "deploy" else None
@@ -242,7 +240,7 @@ def _point(
         if task.split not in splits:
             raise DataError(f"data '{source.name}': {unknown('split', task.split, splits)}")
     except NeuroepError as error:
-        raise type(error)(f"point {point}: {str(error).removeprefix(f'{file}: ')}") from None
+        raise type(error)(*(f"point {point}: {line.removeprefix(f'{file}: ')}" for line in error.lines)) from None
     found_point: PlannedPoint = replace(point, data=source.fingerprint)
     return found_point
 

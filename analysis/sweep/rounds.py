@@ -22,6 +22,7 @@ from analysis.sweep.executors import TIMEOUT, Cluster, Given, Local, Pool
 from analysis.sweep.ledger import RUN, Ledger, check
 from analysis.sweep.plans import PlannedPoint, SweepPlan
 from analysis.sweep.right import RIGHT, SamplesSeen, counts, unpacked
+from analysis.sweep.shared import Shared
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import FORMAT, free_settings
 from hw_models.reading import Entries, Page
@@ -45,7 +46,7 @@ class Rounds:
         All points that may be asked for.
     asked : mapping
         The design, as the page has it.
-    overrides : sequence of str
+    shared : Shared
         Settings that all points share.
     out : str or Path
         Directory of the sweep.
@@ -64,7 +65,7 @@ class Rounds:
         self,
         plan: SweepPlan,
         asked: Entries,
-        overrides: Sequence[str],
+        shared: Shared,
         *,
         out: str | Path,
         pool: Pool,
@@ -74,7 +75,7 @@ class Rounds:
     ) -> None:
         self.plan, self.asked, self.pool = plan, asked, pool
         self._retry_failed, self._progress, self._report = retry_failed, progress, report
-        page = _page(plan, overrides)
+        page = _page(plan, shared)
         check(Path(out), page)
         self.ledger = Ledger(out, page)
         self._executor: Executor | None = None
@@ -182,12 +183,12 @@ def _trials(count: int) -> str:
     return f"{count} finished trial{'s' * (count != 1)}"
 
 
-def _page(plan: SweepPlan, overrides: Sequence[str]) -> Page:
+def _page(plan: SweepPlan, shared: Shared) -> Page:
     """Return what is swept, for the directory."""
     task, flat, chip = plan.task, plan.base.flat(), plan.base.chip
     settings = {name: value for name, value in flat.items() if name not in free_settings(task, flat)}
     about = {"mode": task.mode, "split": task.split, "samples": task.samples, "checkpoint": task.checkpoint}
-    named = [dotted(name)[0] for name in overrides[::2]] if configuration.CHIP in plan.fields else []
+    named = [dotted(name)[0] for name in shared.given[::2]] if configuration.CHIP in plan.fields else []
     return {
         **about,
         "data": None if any(name.startswith("data.") for name in plan.fields) else plan.points[0].data,
@@ -197,7 +198,7 @@ def _page(plan: SweepPlan, overrides: Sequence[str]) -> Page:
         "chips": plan.chips,
         "chip": {} if chip is None else chip.to_dict(),
         "ideal": plan.ideal,
-        "overrides": list(overrides),
+        **shared.page(),
         "fields": list(plan.fields),
         "settings": settings,
         "environment": runs.environment(),

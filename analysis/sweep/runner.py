@@ -21,6 +21,7 @@ from analysis.sweep.ledger import Ledger
 from analysis.sweep.plans import SweepPlan
 from analysis.sweep.results import Sweep
 from analysis.sweep.rounds import Rounds, pool_of
+from analysis.sweep.shared import of
 from analysis.sweep.stopping import rule
 from hw_models.keywords import checked
 from hw_models.reading import Page
@@ -34,6 +35,7 @@ def run(
     *,
     out: str | Path,
     overrides: Sequence[str] = (),
+    recipe: str | None = None,
     mode: str | None = None,
     design: str = "grid",
     points: int | None = None,
@@ -64,6 +66,9 @@ def run(
         seeds are added.
     overrides : sequence of str
         Settings that all points share, ``["--chip", "pcm"]``.
+    recipe : {"auto"}, optional
+        Let the toolkit choose what the chip needs to learn, :mod:`neuroep.runs.recipes`: settings that all trials
+        share, under those of ``overrides``. Only in mode ``learn``.
     mode : {None, "deploy", "learn"}
         Program trained weights on the chip of each seed, or train with each seed. Unset deploys a run and learns from
         a configuration. A configuration that is to be deployed is trained first, without a chip, into ``out/run``.
@@ -103,7 +108,8 @@ def run(
     axes = [designs.axis(text) for text in vary]
     choices = designs.points(axes, design, points, design_seed)
     pool = pool_of(workers, cluster, timeout, executor)
-    plan = plans.make(source, choices, overrides, mode=mode, split=split, samples=samples)
+    shared = of(source, overrides, recipe, mode=mode, out=out, varied=[each.name for each in axes])
+    plan = plans.make(source, choices, shared.words, mode=mode, split=split, samples=samples)
     asked: Page = {"vary": list(vary), "design": design, "points": points, "design_seed": design_seed}
     asked |= {"seeds": wanted.seeds, "until": until, "max_seeds": wanted.most or None}
     if len(plan.points) * wanted.seeds > designs.MOST:
@@ -111,10 +117,10 @@ def run(
             f"seeds is {wanted.seeds}: {len(plan.points)} points with that many are over {designs.MOST} trials"
         )
     how = {"retry_failed": retry_failed, "progress": progress}
-    with Rounds(plan, asked, overrides, out=out, pool=pool, report=report, **how) as rounds:
+    with Rounds(plan, asked, shared, out=out, pool=pool, report=report, **how) as rounds:
         rounds.take(plan.points, wanted)
         rounds.finish()
-        _settle(rounds.ledger, rounds.plan, overrides)
+        _settle(rounds.ledger, rounds.plan, shared.words)
     return results.load(out)
 
 

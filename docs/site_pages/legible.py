@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 
-from hw_models.text import name_parts
+from hw_models.text import by_options, kept, name_parts
 
 TAG = re.compile(r"(<[^>]*>)")
 AS_IT_IS = ("script", "style", "title", "math", "svg", "textarea")
 """Elements whose text is no running text."""
 PICTURE = re.compile(r"<img\b[^>]*\bsrc=\"([^\"]*_images/[^\"]+)\"[^>]*>(?!</a>)")
-OPTION = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w.-]*)")
 NUMBER = re.compile(r"(?<!\w)\d[\d.]*e-\d+")
 """One with a negative exponent, whose line may not end behind its minus."""
 KEPT = (
@@ -53,19 +52,14 @@ def _lines(html: str) -> str:
             off += step if name and name[1] in AS_IT_IS else 0
             found.append(part)
         else:
-            found.append(part if off else _options(part) if code else _names(part))
+            found.append(part if off else by_options(part) if code else _names(part))
     return "".join(found)
-
-
-def _options(text: str) -> str:
-    """Keep each option of a command on one line."""
-    return OPTION.sub(r'<span class="keep">\1</span>', text)
 
 
 def _names(text: str) -> str:
     for place, instead in KEPT:
         text = place.sub(instead, text)
-    return NUMBER.sub(r'<span class="keep">\g<0></span>', "<wbr>".join(name_parts(text)))
+    return NUMBER.sub(lambda number: kept(number[0]), "<wbr>".join(name_parts(text)))
 
 
 def _reached(html: str) -> str:

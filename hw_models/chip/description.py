@@ -26,7 +26,8 @@ from hw_models.chip.converter import ADC, DAC, Converter
 from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
-from hw_models.chip.fields import Count, Idle, Part, Positive, at, leaves_of, silenced
+from hw_models.chip.faults import Idle
+from hw_models.chip.fields import Count, Part, Positive, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Update
 from hw_models.chip.nudged import Nudged
@@ -63,8 +64,8 @@ class Chip(Part):
     Raises
     ------
     ChipError
-        From :meth:`parse` and :meth:`from_toml`, with one line: the field, the value, what is allowed, the nearest
-        valid name.
+        From :meth:`parse` and :meth:`from_toml`, with a line for each fault: the field, the value, what is allowed, the
+        nearest valid name.
     """
 
     name: str = "ideal"
@@ -250,11 +251,9 @@ class Chip(Part):
         """
         try:
             return cls.checked(values)
-        except ValidationError as error:
-            line = faults.line(error.errors()[0], cls.settings())
-        except Idle as error:
-            line = str(error)
-        raise ChipError(f"{faults.standing(line, places or {}) or source}: {line}")
+        except (ValidationError, Idle) as error:
+            found = faults.lines(error, cls.settings())
+        raise ChipError(*faults.told([f"{faults.standing(line, places or {}) or source}: {line}" for line in found]))
 
     @classmethod
     def checked(cls, values: Entries, forgiven: dict[str, str] | None = None) -> Chip:
@@ -270,22 +269,33 @@ class Chip(Part):
         Raises
         ------
         pydantic.ValidationError
-            If a value cannot be.
+            If a value cannot be, or values cannot be together.
         Idle
             If a field could not act that nothing has silenced.
         """
         plain = layers.without(values, [layers.KEPT]) | {k: v for k, v in values.items() if k == layers.KEPT and not v}
         try:
             return cls.model_validate(plain)
-        except ValidationError:
+        except ValidationError as error:
+            if faults.are_of_fields(error, cls.settings()):
+                raise
             found = layers.idle(cls, plain)
         in_vain = {name: line for name, line in found.items() if name not in layers.kept_of(values)}
         if forgiven is None and in_vain:
-            raise Idle(in_vain)
+            raise Idle(in_vain, cls._faults(layers.without(plain, found)))
         if forgiven is not None:
             forgiven |= in_vain
         with silenced():
             return cls.model_validate({**plain, layers.KEPT: sorted(found)} if found else plain)
+
+    @classmethod
+    def _faults(cls, values: Entries) -> list[str]:
+        """Return a line for each fault of nested plain values."""
+        try:
+            cls.model_validate(values)
+        except ValidationError as error:
+            return faults.lines(error, cls.settings())
+        return []
 
     def to_dict(self) -> Page:
         """Return nested plain values, unset ones left out.

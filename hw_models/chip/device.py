@@ -25,7 +25,9 @@ else:
 
 CURRENT_BY_VOLTAGE = f"How the current depends on the voltage. {menu(CURRENT_VOLTAGE)}"
 SIEMENS, MICRO = 1e-2, 1e6
-"""Highest conductance below which siemens may be meant [uS]; microsiemens of a siemens."""
+"""Highest conductance below which siemens may be meant [uS], of a ``g_max`` below ``g_min``, which cannot be anyway;
+microsiemens of a siemens. One that can be is asked after only below ``doubts.LEAST``: devices of a nanosiemens exist.
+"""
 RELAXATION = (1.0, 86400.0)
 STEEPEST = 20.0
 """Largest read voltage over ``iv_voltage``; beyond, a half driven device would pass less than 1e-4 of a full one."""

@@ -31,7 +31,9 @@ PREFIXED = ("pJ", "fJ", "nJ", "fF", "uW", "nm", "um^2", "mm^2")
 BESIDE = 0.1
 """Share of the largest weight by which one of 0 is off, from which a reference that does not drift is told."""
 LEAST = 1e-4
-"""Highest conductance below that was meant in siemens [uS]."""
+"""Highest conductance below that was meant in siemens [uS]: 100 pS is less than devices have, 100 uS is what many have.
+Where a ``g_max`` cannot be anyway, more of them are taken for siemens, :data:`hw_models.chip.device.SIEMENS`.
+"""
 VOLTS = 10.0
 """Read voltage above which millivolts were meant."""
 

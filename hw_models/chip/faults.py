@@ -1,5 +1,8 @@
-# Tested by tests/hw_models/chip/test_description.py.
-"""Faults of a configuration in words: one line for what pydantic reports."""
+"""Faults of a configuration in words: a line for each that pydantic reports.
+
+A field whose type, bounds, choice or name is wrong is told first, all of them at once. What several fields are to each
+other is looked at once each is right by itself: a check of values that cannot be says nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import get_args, get_origin
 
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from hw_models.errors import nearest
-from hw_models.reading import Entries
+from hw_models.reading import Entries, Page
 from hw_models.text import shown as as_shown, unmarked
 
+MOST = 20
+"""Lines of an error."""
 _ASSIGNED = re.compile(r"[\w.-]+ = ")
 """A fault that says which entry of a table it is of."""
 _NAMED = re.compile(r"(?:unknown key ')?([A-Za-z_][\w.-]*)'?(?= = |: )")
@@ -28,6 +34,72 @@ _WORDS: Mapping[str, str] = {
     "string_type": "should be a text",
     "tuple_type": "should be a list",
 }
+
+
+class Idle(ValueError):
+    """Fields are set where they could not act.
+
+    Attributes
+    ----------
+    lines : dict of str to str
+        What to say of each, by its name within the part that found it.
+    others : tuple of str
+        Lines of what else is wrong.
+    """
+
+    def __init__(self, lines: Mapping[str, str], others: Sequence[str] = ()) -> None:
+        self.lines, self.others = dict(lines), tuple(others)
+        super().__init__("; ".join(self.told))
+
+    @property
+    def told(self) -> list[str]:
+        """All lines."""
+        return [*self.lines.values(), *self.others]
+
+
+def lines(error: ValidationError | Idle, names: Collection[str], within: Sequence[str] = ()) -> list[str]:
+    """Describe faults: those of single fields, or, where there are none, those between fields.
+
+    Parameters
+    ----------
+    error : ValidationError or Idle
+        Of a configuration or a part of it.
+    names : collection of str
+        All fields by dotted name.
+    within : sequence of str
+        Table in which it stands.
+    """
+    if isinstance(error, Idle):
+        return [".".join([*within, told]) for told in error.told]
+    found: list[Page] = [{**fault, "loc": (*within, *fault["loc"])} for fault in error.errors()]
+    whole = {fault["loc"][:n] for fault in found for n in range(len(fault["loc"]))}
+    # A list is also too short for pydantic where its entries are wrong.
+    single = [fault for fault in found if _is_of_a_field(fault, names) and fault["loc"] not in whole]
+    return list(dict.fromkeys(told for fault in single or found for told in _told(fault, names)))
+
+
+def are_of_fields(error: ValidationError, names: Collection[str]) -> bool:
+    """Tell whether single fields are wrong, and not what they are to each other."""
+    return any(_is_of_a_field(fault, names) for fault in error.errors())
+
+
+def told(lines: Sequence[str]) -> list[str]:
+    """Return lines for an error, the last one saying how many more there are where they are very many."""
+    more = len(lines) - MOST
+    return [*lines[:MOST], f"and {more} more"] if more > 1 else list(lines)
+
+
+def _is_of_a_field(fault: Entries, names: Collection[str]) -> bool:
+    """Tell a fault of one field from a check that a table makes of several."""
+    place = [str(part) for part in fault["loc"]]
+    return fault["type"] != "value_error" or any(".".join(place[:n]) in names for n in range(1, len(place) + 1))
+
+
+def _told(fault: Entries, names: Collection[str]) -> list[str]:
+    cause = fault.get("ctx", {}).get("error")
+    if isinstance(cause, Idle):
+        return lines(cause, names, [str(part) for part in fault["loc"]])
+    return [line(fault, names)]
 
 
 def line(error: Entries, names: Collection[str]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hw_models.chip import faults
+from hw_models.chip.faults import Idle
 from hw_models.errors import ChipError
 
 if TYPE_CHECKING:
@@ -62,25 +63,6 @@ def said_of(field: FieldInfo) -> Mapping[str, str]:
     return {name: str(value) for name, value in extra.items()} if isinstance(extra, dict) else {}
 
 
-MOST = 3
-"""Fields set in vain that a line names."""
-
-
-class Idle(ValueError):
-    """Fields are set where they could not act; the line names one for each place where they would, up to three.
-
-    Attributes
-    ----------
-    lines : dict of str to str
-        What to say of each, by its name within the part that found it.
-    """
-
-    def __init__(self, lines: Mapping[str, str]) -> None:
-        self.lines = dict(lines)
-        told = {line.partition(": ")[2]: line for line in reversed(self.lines.values())}
-        super().__init__("; ".join(list(reversed(told.values()))[:MOST]))
-
-
 _SILENCED: ContextVar[bool] = ContextVar("silenced", default=False)
 
 
@@ -105,7 +87,8 @@ class Part(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             names = dict(leaves_of(type(self)))
-            raise ChipError(f"{type(self).__name__}: {faults.line(error.errors()[0], names)}") from None
+            found = faults.told(faults.lines(error, names))
+            raise ChipError(*(f"{type(self).__name__}: {line}" for line in found)) from None
 
     # To pydantic it is its own: parts within parts are checked without it, and keep their place in the error.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from hw_models.chip import Chip, layers
 from hw_models.chip.device import refitted
-from hw_models.errors import ChipError
+from hw_models.errors import ChipError, nearest_path
 from hw_models.reading import Entries, Page, read_toml
 from hw_models.text import shown
 from hw_models.whole_files import write_text
@@ -24,8 +23,6 @@ CIRCUITS = frozenset({"device.read_voltage"})
 """Fields that a circuit takes which is exported, whether or not they act on anything else."""
 FACTS = ("timing.pulse", "timing.row", *CIRCUITS)
 """What the file of a chip may state where it does not act: durations of the other scheme of learning, read voltage."""
-ALIKE = 0.75
-"""How much alike the names of two files are, from which on one may be meant by the other (1: the same)."""
 
 
 def chip_of(chip: Chip | str | Path) -> Chip:
@@ -95,7 +92,7 @@ def laid(name: str | Path, _open: tuple[Path, ...] = ()) -> Laid:
     try:
         values = read_toml(path)
     except OSError as error:
-        near = nearest_file(path) if isinstance(error, FileNotFoundError) else ""
+        near = nearest_path(path, ".toml") if isinstance(error, FileNotFoundError) else ""
         raise ChipError(f"cannot read chip '{path}': {error.strerror or error}{near}") from None
     except ValueError as error:
         raise ChipError(f"{path}: not valid TOML: {error}") from None
@@ -142,19 +139,9 @@ def _preset(name: str) -> Chip:
         if os.path.isfile(name):
             raise ChipError(f"chip '{name}' is a file: write './{name}', or name it .toml") from None
         if "." in name or os.path.isfile(f"{name}.toml"):
-            near = nearest_file(Path(name)) or "; 'neuroep chips' lists the names"
+            near = nearest_path(Path(name), ".toml") or "; 'neuroep chips' lists the names"
             raise ChipError(f"unknown chip '{name}': files of chips are named .toml{near}") from None
         raise error
-
-
-def nearest_file(path: Path) -> str:
-    """Return ``"; did you mean 'x.toml'?"`` for a file beside a path whose name is much like it, or nothing."""
-    try:
-        beside = [one.stem for one in path.parent.iterdir() if one.suffix == ".toml"]
-    except OSError:
-        return ""
-    close = difflib.get_close_matches(path.stem, beside, n=1, cutoff=ALIKE)
-    return f"; did you mean '{path.parent / close[0]}.toml'?" if close else ""
 
 
 def laid_over(base: Entries, table: Entries) -> Page:

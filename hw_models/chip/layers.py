@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from hw_models.chip.fields import Idle
+from hw_models.chip.faults import Idle
 from hw_models.reading import Entries, Page
 
 KEPT = "kept"

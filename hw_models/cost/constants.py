@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -58,21 +58,32 @@ class Constants:
             encoded otherwise than the chip's.
         """
         found = tuple(components.load(name) for name in self.cost.components)
+        if faults := list(self._misfits(found)):
+            raise ChipError(*(f"chip '{self.chip.name}': cost.components: {fault}" for fault in faults))
+        return found
+
+    def _misfits(self, found: Sequence[Component]) -> Iterator[str]:
+        """Yield what does not fit: a constant of two components, and components of another encoding."""
         first: dict[str, str] = {}
         for component in found:
             for name in component.constants:
                 if name in first and not self._own(name) and name not in CHOICES:
-                    both = f"'{first[name]}' and '{component.name}' both hold {name}"
-                    raise ChipError(f"chip '{self.chip.name}': cost.components: {both}; set cost.{name}")
+                    yield f"'{first[name]}' and '{component.name}' both hold {name}; set cost.{name}"
                 first.setdefault(name, component.name)
             if component.encoding and component.encoding != self.coding:
                 what = f"'{component.name}' has the constants of another encoding than '{self.coding}'"
-                cure = f"set dac.encoding = '{component.encoding}'"
-                raise ChipError(f"chip '{self.chip.name}': cost.components: {what}; {cure}")
-        return found
+                yield f"{what}; set dac.encoding = '{component.encoding}'"
 
     def check(self) -> None:
-        """Refuse components that do not fit, or leave a field that is set without effect; raises ChipError."""
+        """Refuse components that do not fit, or leave a field that is set without effect.
+
+        All that is decided by the chip alone, before a run, or a page of the chip.
+
+        Raises
+        ------
+        ChipError
+            With a line for each fault.
+        """
         _ = self.components
         chip, source = self.chip, self.source("write_time")
         stated = chip.timing.pulse > 0 and "timing.pulse" not in (chip.kept or ())

@@ -19,11 +19,11 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from hw_models import reading
 from hw_models.chip import Chip, faults, files, layers
-from hw_models.chip.fields import Idle
+from hw_models.chip.faults import Idle
 from hw_models.errors import ChipError
 from hw_models.keywords import checked
 from hw_models.reading import Entries, Page
-from neuroep.errors import ConfigError
+from neuroep.errors import ConfigError, nearest_path
 from neuroep.gradients.formulas import formulas
 from neuroep.network import potentials
 from neuroep.runs import former, layout
@@ -174,8 +174,8 @@ def parse(
     Raises
     ------
     ConfigError
-        With one line for the first fault: the file, the field, the value, what is allowed. What stands in the file of
-        a chip is said to be of that file.
+        With a line for each fault: the file, the field, the value, what is allowed. What stands in the file of a chip
+        is said to be of that file.
     """
     named = {".".join(part for part in dotted(option) if part) for option in given[::2]}
     try:
@@ -185,26 +185,34 @@ def parse(
         raise ConfigError(str(error) if CHIP in named else f"{source}: {error}") from None
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from None
+    found, chip = [], table
     try:
         chip = Chip.checked(table, forgiven) if isinstance(table, Mapping) else table
-        for name, file in places.items():
-            if file and forgiven and name in forgiven:
-                forgiven[name] += f" (in {file})"
-        return Config.model_validate({**values, CHIP: chip} if CHIP in values else values)
-    except Idle as error:
-        line = f"{CHIP}.{error}"
+    except (Idle, ValidationError) as error:
+        found, chip = faults.lines(error, settings(), [CHIP]), None
+    for name, file in places.items():
+        if file and forgiven and name in forgiven:
+            forgiven[name] += f" (in {file})"
+    try:
+        config = Config.model_validate({**values, CHIP: chip} if CHIP in values else values)
+        if not found:
+            return config
     except ValidationError as error:
-        fault = error.errors()[0]
-        of_chip = error.title == Chip.__name__
-        line = faults.line({**fault, "loc": (*((CHIP,) if of_chip else ()), *fault["loc"])}, settings())
+        if not found or faults.are_of_fields(error, settings()):  # what is said of a chip says nothing without it
+            found = [*map(_hinted, faults.lines(error, settings())), *found]
+    raise ConfigError(*faults.told([_placed(line, source, named, places) for line in found]))
+
+
+def _hinted(line: str) -> str:
+    """Return a line, and where a table of a chip belongs if it is of one that stands elsewhere."""
     if line.startswith("unknown key '") and faults.field(line).split(".")[0] in Chip.model_fields:
-        line += "; it is a field of a chip: a chip's file is given by --chip, its tables stand in [chip]"
-    raise ConfigError(_placed(line, source, named, places))
+        return f"{line}; it is a field of a chip: a chip's file is given by --chip, its tables stand in [chip]"
+    return line
 
 
 def _placed(line: str, source: str, given: Set[str], places: Mapping[str, str]) -> str:
     """Return a line behind the name of the file in which its field stands; behind none if it was given."""
-    own, field = line.replace(f"{CHIP}.", "", 1), faults.field(line)
+    own, field = line.replace(f"{CHIP}.", "", 1).replace(f"mean '{CHIP}.", "mean '"), faults.field(line)
     if field.startswith(f"{CHIP}.") and (file := faults.standing(own, places)):
         return f"{file}: {own}"
     told = any(field == name or f"{field}.".startswith(f"{name}.") or name.startswith(f"{field}.") for name in given)
@@ -265,7 +273,8 @@ def load(
     try:
         values = reading.read_toml(path)
     except OSError as error:
-        raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}") from None
+        near = nearest_path(path, ".toml") if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"cannot read configuration '{path}': {error.strerror or error}{near}") from None
     except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     of_run = layout.is_run(path.parent) and path.name == layout.CONFIG

@@ -7,7 +7,6 @@ process leaves is removed by the next one that makes a folder of that name.
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 import secrets
@@ -17,11 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hw_models.whole_files import kind
-from neuroep.errors import ConfigError, reason
+from neuroep.errors import ConfigError, nearest_path, reason
 from neuroep.runs import locks
-
-ALIKE = 0.75
-"""How much alike the names of two folders are, from which on one may be meant by the other (1: the same)."""
 
 
 def absence(path: Path) -> str:
@@ -29,20 +25,10 @@ def absence(path: Path) -> str:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
-        return f"does not exist{_beside(path)}"
+        return f"does not exist{nearest_path(path)}"
     except (OSError, ValueError) as error:
         return f"cannot be opened: {reason(error)}"
     return f"is {kind(mode)}"
-
-
-def _beside(path: Path) -> str:
-    """Return ``"; did you mean 'x'?"`` for a folder beside a path whose name is much like it, or nothing."""
-    try:
-        names = [one.name for one in path.parent.iterdir() if one.is_dir() and not one.name.startswith(".")]
-    except (OSError, ValueError):
-        return ""
-    close = difflib.get_close_matches(path.name, names, n=1, cutoff=ALIKE)
-    return f"; did you mean '{path.parent / close[0]}'?" if close else ""
 
 
 def check_free(path: str | Path, cure: str = "choose a new or empty one") -> None:

@@ -24,10 +24,14 @@ they are settings of learning (:data:`SETTINGS`) and not of the chip's circuits.
 
 Every choice is a setting of the run with a line that says why; ``config.toml`` holds them all, and a run from it is the
 same without the recipe. Settings that the command line gives stay as given.
+
+Training takes one by :func:`follow`, and so do the questions that run many trials (``neuroep sweep``, ``ablate`` and
+``require``): they follow it once, with the seeds that the configuration names, and all trials share what it chose.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from neuroep.data.batch import Batch
     from neuroep.data.corpus import Corpus
 
+_log = logging.getLogger(__name__)
 RECIPES = ("auto",)
 ENOUGH = 10.0
 """Ratio of signal to noise of a layer from which its states may drive the arrays."""
@@ -142,6 +147,44 @@ def check(recipe: str, config: Config) -> Chip:
     return config.chip
 
 
+def follow(
+    recipe: str,
+    config: Config,
+    given: Sequence[str] = (),
+    *,
+    corpus: Corpus | None = None,
+    kept: Sequence[Mapping[str, str]] | None = None,
+) -> list[Choice]:
+    """Return what a recipe chooses, each said in a line; or what it chose before, where that was kept.
+
+    Parameters
+    ----------
+    recipe : {"auto"}
+        Its name.
+    config : Config
+        With a chip.
+    given : sequence of str
+        Overrides whose settings stay as they are.
+    corpus : Corpus, optional
+        The data, where they are in memory already.
+    kept : sequence of mapping, optional
+        Choices of a run or a sweep that goes on, as :func:`dataclasses.asdict` gives them.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`check`.
+    """
+    check(recipe, config)
+    if kept is not None:
+        named = _named(given)
+        return [choice for choice in (Choice(**each) for each in kept) if choice.setting not in named]
+    found = auto(config, given, corpus)
+    for choice in found:
+        _log.warning("recipe: %s", choice.line)
+    return found
+
+
 def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None) -> list[Choice]:
     """Return what the toolkit would switch on for a chip to learn.
 
@@ -155,7 +198,7 @@ def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None
         The data, where they are in memory already.
     """
     chip = check("auto", config)
-    named = {name for option in given[::2] for name in dotted(option)[:1]}
+    named = _named(given)
     found: list[Choice] = []
     seen = look(config, corpus)
     for choice in chain(_choices(chip, seen), _of_rates(config, found, seen)):
@@ -163,6 +206,11 @@ def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None
             found.append(choice)
     cured = _of_limits(config, found, frozenset(SETTINGS) - named, corpus)
     return list({choice.setting: choice for choice in [*found, *cured]}.values())
+
+
+def _named(given: Sequence[str]) -> set[str]:
+    """Return the settings that overrides name."""
+    return {dotted(option)[0] for option in given[::2]}
 
 
 def _of_limits(

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hw_models.text import one_line, plain
+from hw_models.text import lined, one_line, plain
 
 OUTPUT = "standard output"
 _gone: set[str] = set()
@@ -63,10 +63,10 @@ def check_output() -> None:
         raise OSError(errno.EBADF, "it is closed, and the result is printed there alone", OUTPUT)
 
 
-def fail(line: str, code: int = 2) -> int:
-    """Print one line to standard error, as far as it can be, and return the exit code."""
+def fail(*lines: str, code: int = 2) -> int:
+    """Print lines to standard error, as far as they can be, and return the exit code."""
     try:
-        print(one_line(f"neuroep: {line}"), file=sys.stderr, flush=True)
+        print(lined(one_line(f"neuroep: {line}") for line in lines), file=sys.stderr, flush=True)
     except OSError:
         _silence("stderr")
     return code

@@ -9,7 +9,6 @@ written while they are calibrated and learn, and at ``device.age`` by the evalua
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
 
-_log = logging.getLogger(__name__)
 FREE = "choose another, or add --resume to continue its run"
 """What to do about a directory that holds something."""
 SWEEPS = ("free_steps", "nudged_steps")
@@ -120,7 +118,7 @@ def train(
         folders.check_free(out, FREE)
     followed = None if recipe is None else _followed(recipe, config, overrides, out if goes_on else None, corpus)
     if followed is not None:
-        config = configuration.changed(config, [word for each in followed for word in each.words])
+        config = configuration.changed(config, recipes.overrides(followed))
     advice.tell(config)
     if goes_on:
         runs.load(out)  # a directory that holds something else gets no lock
@@ -137,16 +135,10 @@ def _followed(
     recipe: str, config: Config, given: Sequence[str], run: Path | None, corpus: Corpus | None
 ) -> list[recipes.Choice]:
     """Return what a recipe chooses, or of a run that goes on what it chose at its start."""
-    recipes.check(recipe, config)
-    if run is None:
-        found = recipes.auto(config, given, corpus)
-        for choice in found:
-            _log.warning("recipe: %s", choice.line)
-        return found
-    chosen = runs.load(run).environment.get("recipe")
-    if chosen is None:
+    kept = None if run is None else runs.load(run).environment.get("recipe")
+    if run is not None and kept is None:
         raise ConfigError(f"cannot resume '{run}' with recipe '{recipe}': it was started without one")
-    return [recipes.Choice(**choice) for choice in chosen]
+    return recipes.follow(recipe, config, given, corpus=corpus, kept=kept)
 
 
 def _check_arguments(out: object, overrides: Sequence[str], start: object, report: object, corpus: object) -> None:

@@ -18,6 +18,7 @@ from analysis.gradients.pictures import GDU_SHEET
 from analysis.run import subject
 from analysis.run.measure import measure
 from analysis.sweep import results, runner
+from hw_models.text import kept
 from neuroep.errors import ConfigError, DataError
 from neuroep.runs import config, directory as runs, training
 
@@ -43,7 +44,7 @@ def test_a_run_from_another_run(trained: Path, tiny: Path, tmp_path: Path, check
     shutil.copytree(trained, start)
     training.train(config.load(tiny, ["--epochs", "1"]), out, start=start, progress=False)
     text = checked(report.render(out)).replace("<wbr>", "")
-    assert f"Before learning are the weights of &#x27;{start}&#x27;" in text and f"--from {start}" in text
+    assert f"Before learning are the weights of &#x27;{start}&#x27;" in text and f"{kept('--from')} {start}" in text
     shutil.rmtree(start)
     gone = checked(report.render(out))
     assert "which is not there" in gone and ">before<" not in gone
@@ -115,7 +116,7 @@ def test_a_sweep_of_fields(sweep: Callable[..., Path], vary: list[str], checked:
 def test_a_sweep_of_chips(sweep: Callable[..., Path], checked: Checked) -> None:
     text = checked(report.render(sweep(["chip=pcm,hermes"], ())))
     assert "Whole chips." in text and "Joshi" in text and "Le Gallo" in text
-    assert "--vary chip=pcm,hermes" in text
+    assert f"{kept('--vary')} chip=pcm,hermes" in text
 
 
 def test_a_chip_of_ones_own_has_its_sources(trained: Path, tmp_path: Path, checked: Checked) -> None:

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from hw_models.errors import ChipError, nearest, unknown
-from hw_models.text import LONGEST, lined, name_parts, one_line, plain, short, shown, unmarked
+from hw_models.text import LONGEST, by_options, kept, lined, name_parts, one_line, plain, short, shown, unmarked
 from neuroep.errors import ConfigError, DivergenceError
 
 
@@ -111,3 +111,10 @@ def test_lines_may_end_behind_the_parts_of_long_names():
     assert name_parts("see examples/configs/reviews.toml, chip.adc.bits") == parts
     for whole in ("dense_1 0.87", "legallo_2023_hermes", "2026-11-27T09:03:43+00:00", f"0.{30 * '1'}", ""):
         assert name_parts(whole) == [whole]
+
+
+def test_options_are_told_from_what_stands_around_them():
+    text = "neuroep train a-b.toml --data.path=X -k 1e-3 a--b"
+    shown = by_options(text, str.upper)
+    assert shown == f"NEUROEP TRAIN A-B.TOML {kept('--data.path')}=X {kept('-k')} 1E-3 A--B"
+    assert by_options("x") == "x" and kept("y") == '<span class="keep">y</span>'

@@ -37,7 +37,8 @@ def test_each_command_has_help(neuroep, command):
 def test_a_chip_is_shown_with_fields_laid_over_it(neuroep, tmp_path):
     """Before, a file of which the command line makes a chip could not be looked at."""
     (tmp_path / "a.toml").write_text("[device.pulse]\ndw_min = 0.01\n[update]\nfill = 0.5\n")
-    assert "it acts only" in neuroep("chips", tmp_path / "a.toml").line
+    refused = neuroep("chips", tmp_path / "a.toml")
+    assert refused.code == 2 and all("it acts only" in line for line in refused.err.splitlines())
     found = neuroep("chips", tmp_path / "a.toml", "--chip.update.scheme", "agad", "--chip.adc.bits=5")
     assert found.code == 0 and "update.scheme" in found.out and "adc.bits" in found.out
     toml = neuroep("chips", "pcm", "--toml", "--chip.adc.bits", "5")
@@ -45,6 +46,19 @@ def test_a_chip_is_shown_with_fields_laid_over_it(neuroep, tmp_path):
     assert neuroep("chips", "pcm", "--chip.adc.bitz", "5").line.endswith("did you mean '--chip.adc.bits'?")
     assert "name the chip" in neuroep("chips", "--chip.adc.bits", "5").line
     assert "--fit," not in neuroep("chips", "pcm", "--fitt", "x").line
+
+
+def test_a_chip_that_no_run_takes_is_refused_where_it_is_looked_at(neuroep, tiny, tmp_path):
+    """Before, `neuroep chips` showed it, and the run that was opened on it said that it cannot be."""
+    (tmp_path / "a.toml").write_text(
+        '[timing]\npulse = 1e-6\n[cost]\ncomponents = ["rasch_2024_training"]\nwrite_voltage = 1.0\n'
+    )
+    (tmp_path / "b.toml").write_text('[cost]\ncomponents = ["shafiee_2016_adc", "murmann_2025_adc"]\n')
+    for name, expected in (("a", "timing.pulse = 1e-06 s cannot act"), ("b", "both hold adc_energy")):
+        shown = neuroep("chips", tmp_path / f"{name}.toml")
+        opened = neuroep("train", tiny, "--chip", tmp_path / f"{name}.toml", "--out", tmp_path / "run")
+        assert shown.code == opened.code == 2 and shown.out == ""
+        assert expected in shown.line and opened.err.endswith(shown.err)
 
 
 def test_version(neuroep):

@@ -34,6 +34,20 @@ def test_nearest():
     assert nearest(1, (10, 200)) == "; did you mean '10'?"
 
 
+def test_nearest_path(tmp_path):
+    """Files of an ending, or folders, by one rule: what is much like it, and nothing that is not."""
+    for name in ("mychip.toml", "mychop.txt", "reviews.toml"):
+        (tmp_path / name).touch()
+    for name in ("reviews", ".reviewz", "bits.v2"):
+        (tmp_path / name).mkdir()
+    assert errors.nearest_path(tmp_path / "mychp.toml", ".toml") == f"; did you mean '{tmp_path}/mychip.toml'?"
+    assert errors.nearest_path(tmp_path / "mychip.tml", ".toml") == f"; did you mean '{tmp_path}/mychip.toml'?"
+    assert errors.nearest_path(tmp_path / "reviewz") == f"; did you mean '{tmp_path}/reviews'?"
+    assert errors.nearest_path(tmp_path / "bits.v3") == f"; did you mean '{tmp_path}/bits.v2'?"
+    for far in (tmp_path / "other", tmp_path / "none" / "reviews"):
+        assert errors.nearest_path(far) == errors.nearest_path(far, ".toml") == ""
+
+
 @pytest.mark.parametrize(
     ("given", "meant", "count"),
     [("adc", "adc", 0), ("acd", "adc", 1), ("acd", "dac", 2), ("", "ab", 2), ("kitten", "sitting", 3)],

@@ -51,6 +51,21 @@ def test_lines_end_behind_the_parts_of_a_long_name() -> None:
     assert "<wbr>" not in html.paragraph("legallo_2023_hermes")
 
 
+def test_options_of_commands_stay_whole() -> None:
+    """On a narrow screen a line ended between the two dashes, or behind a dash within."""
+    text = "neuroep train x.toml --chip.device.programming_noise_g_max 3 --retry-failed"
+    for shown in (html.paragraph(text), html.pairs([("settings given", text)]), html.code(text)):
+        for option in ("--chip.device.programming_noise_g_max", "--retry-failed"):
+            assert f'<span class="keep">{option}</span>' in shown
+    assert "&lt;x&gt; <span" in html.paragraph("<x> --y") and ".keep { white-space: nowrap; }" in html.STYLE
+
+
+def test_pairs_stand_below_each_other_on_narrow_screens() -> None:
+    """An option that stays whole beside its name would be wider than a telephone."""
+    assert '<table class="pairs">' in html.pairs([("settings given", "--chip pcm")])
+    assert ".pairs tr, .pairs th, .pairs td { display: block; }" in html.STYLE.partition("@media (max-width")[2]
+
+
 def test_names_stay_whole_in_a_table_and_texts_have_room() -> None:
     name, text = "device.programming_noise_g_max", 10 * "a word or "
     shown = html.table(["field", "meaning"], [[name, text]], words=(0, 1))

@@ -56,3 +56,17 @@ def test_the_name_of_an_axis_keeps_away_from_the_title_below() -> None:
     sheet.draw_without_rendering()
     apart = above.xaxis.label.get_window_extent().y0 - below._left_title.get_window_extent().y1
     assert apart > 0.8 * style.TITLE * style.DPI / 72
+
+
+def test_a_legend_below_the_title_touches_neither_it_nor_the_axes() -> None:
+    """It stood on the title's line, so close that it read like its end."""
+    drawn = style.axes(None, 10.0, 4.0)
+    for name in ("measured", "fit of the same devices"):
+        drawn.plot([0, 1], [0, 1], label=name)
+    style.dress(drawn, x="x", y="y", title="curves of 8 devices, mean")
+    style.legend_below_title(drawn)
+    sheet = style.sheet_of(drawn)
+    sheet.draw_without_rendering()
+    title, legend = (part.get_window_extent() for part in (drawn._left_title, drawn.get_legend()))
+    assert title.y0 > legend.y1 > legend.y0 >= drawn.get_window_extent().y1 - 1
+    assert legend.x0 == drawn.get_window_extent().x0 and title.y1 <= sheet.bbox.y1

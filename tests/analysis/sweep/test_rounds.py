@@ -9,6 +9,7 @@ import pytest
 from analysis.sweep import execution, plans, results
 from analysis.sweep.designs import axis, points
 from analysis.sweep.rounds import Rounds, pool_of
+from analysis.sweep.shared import Shared
 from analysis.sweep.stopping import Rule
 from neuroep.errors import ConfigError, DivergenceError
 
@@ -25,7 +26,7 @@ def opened(trained, tmp_path):
 
         def open_(**settings):
             pool = pool_of(None, None, executor=executor)
-            return Rounds(plan, ASKED, CHIP, out=tmp_path / "out", pool=pool, **settings)
+            return Rounds(plan, ASKED, Shared(tuple(CHIP)), out=tmp_path / "out", pool=pool, **settings)
 
         yield open_
 

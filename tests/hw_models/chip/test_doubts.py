@@ -81,6 +81,13 @@ def test_what_devices_have_raises_none(tables):
     assert doubts(Chip.parse(tables)) == []
 
 
+def test_a_small_conductance_is_doubted_sooner_where_it_cannot_be():
+    """0.3 nS is a device; beside a g_min of 2 uS, 3e-4 is 300 uS in siemens."""
+    assert doubts(Chip.parse({"device": {"g_max": 3e-4}})) == []
+    with pytest.raises(ChipError, match=r"0\.0003 S is 300: is that meant\?"):
+        Chip.parse({"device": {"g_min": 2.0, "g_max": 3e-4}})
+
+
 @pytest.mark.parametrize(("tables", "told"), [
     ({"device": {"stuck_low": 8}}, "stuck_low = 8: should be less than or equal to 1; it is a share, 8 % is 0.08"),
     ({"neuron": {"nudge_mismatch": 5.0}}, "should be less than or equal to 0.3; it is a share, 5 % is 0.05"),

@@ -38,11 +38,16 @@ def plain(write) -> str:
     return write("c.toml", "[network]\ntokens = 4\n")
 
 
-def line_of(*arguments) -> str:
+def lines_of(*arguments) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(*arguments)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    assert str(caught.value).splitlines() == caught.value.lines
+    return caught.value.lines
+
+
+def line_of(*arguments) -> str:
+    line, = lines_of(*arguments)
+    return line
 
 
 @pytest.mark.parametrize("scheme", [name for name in RULES if name != "digital"])
@@ -65,16 +70,17 @@ def test_pulses_of_a_file_act_with_a_scheme_of_the_command_line(plain, write, sc
 )
 def test_whatever_a_command_line_makes_fit_is_taken(plain, write, text, given):
     path = write("mine.toml", text)
-    line = line_of(plain, ["--chip", path])
-    assert line.startswith(f"{path}: ")
+    assert all(line.startswith(f"{path}: ") for line in lines_of(plain, ["--chip", path]))
     assert load(plain, ["--chip", path, *given]).chip.name == "mine"
 
 
 def test_what_acts_with_nothing_is_refused_as_of_its_file_with_all_schemes(plain, write):
     path = write("mine.toml", PULSES)
-    for line in (line_of(plain, ["--chip", path]), line_of(plain, ["--chip", path, "--chip.adc.bits", "8"])):
-        assert line.startswith(f"{path}: device.pulse.dw_min = 0.01: it acts only with an update.scheme that sends ")
-        assert line.endswith(", ".join(name for name in RULES if name != "digital"))
+    for given in ([], ["--chip.adc.bits", "8"]):
+        lines = lines_of(plain, ["--chip", path, *given])
+        pulsing = ", ".join(name for name in RULES if name != "digital")
+        assert f"{path}: device.pulse.dw_min = 0.01: it acts only with an update.scheme that sends " in lines[0]
+        assert len(lines) == 3 and all(line.endswith(pulsing) for line in lines)
     with pytest.raises(ChipError, match=r"it acts only with an update\.scheme"):
         files.load(path)
 

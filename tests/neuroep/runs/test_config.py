@@ -239,6 +239,37 @@ def test_what_cannot_be_is_one_line(values, parts):
         assert part in line
 
 
+def test_all_wrong_settings_are_told_at_once_those_of_a_chip_among_them(tmp_path):
+    (tmp_path / "mine.toml").write_text("[adc]\nbits = 99\nbitz = 4\n")
+    file = tmp_path / "run.toml"
+    file.write_text(
+        '[training]\nepochs = -1\n[estimater]\nbeta = 3\n[optimiser]\nkind = "adm"\n[settling]\nstop = 3\n'
+        '[engine]\nproducts = "bfloat16"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file, ["--chip", str(tmp_path / "mine.toml"), "--training.batch", "x"])
+    found = caught.value.lines
+    assert [line for line in found if line.startswith(f"{file}: ")] == [
+        line for line in found if any(name in line for name in ("training.epochs", "estimater", "optimiser", "stop"))
+    ]
+    assert len(found) == 7 and "training.batch = 'x': should be a whole number" in found
+    assert f"{tmp_path / 'mine.toml'}: adc.bits = 99: should be less than or equal to 24" in found
+    assert next(line for line in found if "bitz" in line).endswith("did you mean 'adc.bits'?")
+    assert not any("engine.products" in line for line in found), "settings that do not go together come after these"
+
+
+def test_a_chip_that_cannot_be_hides_no_wrong_setting_and_makes_none():
+    """Without its chip, engine.chip_seed would act on nothing: that is not said."""
+    with pytest.raises(ConfigError) as caught:
+        parse({"chip": {"adc": {"bits": "x"}}, "engine": {"chip_seed": 3}})
+    assert caught.value.lines == ["configuration: chip.adc.bits = 'x': should be a whole number"]
+    with pytest.raises(ConfigError) as caught:
+        parse({"chip": {"timing": {"pulse": 1e-7}}, "training": {"epochs": 0}})
+    assert [line.split(" = ")[0] for line in caught.value.lines] == [
+        "configuration: training.epochs", "configuration: chip.timing.pulse",
+    ]  # fmt: skip
+
+
 def test_a_one_sided_positive_nudge_may_be_strong():
     assert parse({"estimator": {"kind": "positive", "beta": 3}}).estimator.beta == 3
 
@@ -246,6 +277,9 @@ def test_a_one_sided_positive_nudge_may_be_strong():
 def test_missing_file(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read configuration '.*none.toml': No such file"):
         load(tmp_path / "none.toml")
+    (tmp_path / "reviews.toml").touch()
+    with pytest.raises(ConfigError, match=r"No such file or directory; did you mean '.*/reviews.toml'\?"):
+        load(tmp_path / "reviws.toml")
 
 
 def test_broken_toml_names_the_line(tmp_path):

@@ -501,7 +501,7 @@ def in_vain(results: Results, chip: Mapping[str, Any], name: str, value: Any) ->
             return ""
     except (ConfigError, ChipError) as error:
         line = str(error)
-        told = "it acts only" in line and "\n" not in line
+        told = all("it acts only" in each for each in error.lines)
         return "" if told or any(end in line for end in CONFLICTS) else f"{name} = {value}: {line}"
     if name == "crossbar.follow_weights" and not Crossbar(Chip.parse(nested(chip)), (2, 2)).ideal:
         return ""  # at the latest when a weight outgrows the first range, beyond which it is cut
