@@ -68,7 +68,7 @@ def test_rows_of_one_write_have_one_gain_and_one_draw() -> None:
 
 
 def test_a_device_of_which_all_targets_are_zero_tells_no_gain() -> None:
-    v, r, device, write = measured((7, 0), 12, 0.05)
+    v, r, device, _ = measured((7, 0), 12, 0.05)
     zero = np.zeros(12)
     some = 0.3 * np.random.default_rng(1).normal(size=12)
     left, spread = without_gains(
