@@ -110,8 +110,8 @@ def test_intervals_widen_by_what_else_a_number_may_be() -> None:
 def test_where_steps_may_be_of_either_law_their_interval_has_both() -> None:
     """Ten devices of log-normal steps: one set in six looks normal, and its mean held the middle in 83 of 100."""
     missed, alone, looked = 0, 0, 0
-    for seed in range(300):
-        y = np.exp(0.75 * np.random.default_rng((5, seed)).normal(size=10))
+    for seed in range(1000):
+        y = np.exp(0.75 * np.random.default_rng((10, seed)).normal(size=10))
         found = between(y, np.full(10, 1e-6))
         if population.log_normal(y, found.spread.value):
             continue
