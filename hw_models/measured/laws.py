@@ -41,6 +41,8 @@ LARGEST = 4.0
 """Step in weight ranges, which curves do not tell from any larger one."""
 STATES = 9
 """Of the table."""
+SMALLEST = 1.0
+"""Percentile of the changes: near a soft bound they shrink by powers of ten, and say there what the noise is."""
 NOISE = {"noise": 2, "base": 3, "state": 4}
 _SLOPES = (Unknown("up", 8, -3.0, 50.0, 0.1), Unknown("down", 9, -3.0, 50.0, 0.1))
 _SHAPES: dict[str, tuple[tuple[Unknown, ...], tuple[tuple[float, ...], ...]]] = {
@@ -99,7 +101,8 @@ def scaled(
     w = edges[0] + (found.conductance - g[0]) * scale
     apart = np.unique(np.abs(np.diff(np.unique(w[np.isfinite(w)]))))
     grain = float(apart[0]) if len(apart) else 0.0
-    step = np.nanmedian(np.abs(np.diff(w, axis=1)))
+    steps = np.abs(np.diff(w, axis=1))
+    step = np.percentile(steps[steps > 0], SMALLEST)
     low, high = (edges[0] + (ends - g[0]) * scale for ends in levels(found, reached))
     told = np.ones((found.devices, 2), dtype=bool) if told is None else told
     lower, upper = (edges[0] + (ends - g[0]) * scale for ends in passed(found))

@@ -25,6 +25,8 @@ from scipy.stats import binomtest, chi2, t as student
 Array = np.ndarray
 LEVEL = 0.95
 """Of intervals."""
+SURE = 2.0
+"""Log-likelihood by which one law of steps is clearly more likely than the other."""
 CLEAR = 0.99
 """Quantile of chi^2 from which devices have noise of their own."""
 
@@ -208,8 +210,18 @@ def log_normal(y: Array, spread: float) -> bool:
     They do where the likelihood of log-normal ones is clearly larger, or larger at all of devices so unlike that normal
     ones would stand still or turn round.
     """
-    if len(y) < 5 or not spread > 0 or y.min() <= 0:
-        return False
+    gain = _gain_of_logs(y)
+    return spread > 0 and (gain > SURE or (gain > 0 and spread > 0.45 * float(y.mean())))
+
+
+def perhaps_log_normal(y: Array) -> bool:
+    """Whether steps y of devices may be log-normal: normal ones are not clearly more likely."""
+    return _gain_of_logs(y) > -SURE
+
+
+def _gain_of_logs(y: Array) -> float:
+    """Return log-likelihood of log-normal steps less that of normal ones; -infinity where few or none above 0."""
+    if len(y) < 5 or y.min() <= 0 or not y.std() > 0:
+        return -math.inf
     logs = np.log(y)
-    gain = float(len(y) * (np.log(y.std()) - np.log(logs.std())) - logs.sum())
-    return gain > 2.0 or (gain > 0 and spread > 0.45 * float(y.mean()))
+    return float(len(y) * (np.log(y.std()) - np.log(logs.std())) - logs.sum())

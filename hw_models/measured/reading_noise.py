@@ -18,9 +18,9 @@ import numpy as np
 
 from hw_models.chip import Device
 from hw_models.laws.read_noise import READ_NOISE
-from hw_models.measured.fields import short
 from hw_models.measured.law_fits import LawFit
 from hw_models.measured.population import Estimate
+from hw_models.measured.pulse_fields import short
 from hw_models.measured.response import ResponseFit
 
 CHOICE = "--readings read or instrument says that it is not the write's"

@@ -1,11 +1,12 @@
 """How often fits find the devices that curves were measured on: all training presets, many sets of devices.
 
-    python tests/benchmarks/fits.py [repeats] [preset ... | reads | ranges]
+    python tests/benchmarks/fits.py [repeats] [preset ... | reads | ranges] [--devices N]
 
-Each repeat measures 10 devices of a preset over 5 cycles of 100 pulses up and 100 down, by
+Each repeat measures 10 devices (or N) of a preset over 5 cycles of 100 pulses up and 100 down, by
 :mod:`tests.naive.pulse_curves`, from the lower bound or from weight 0, and fits the preset's response to them. Of every
 number: how often the truth is in the 95 % interval or the estimate within 2 %, of how many, the median estimate and the
-truth. R2 of cycles left out a pulse ahead, that of a right response, and that of the mean curve of a cycle.
+truth; and the number that is found the least often. R2 of cycles left out a pulse ahead, that of a right response, and
+that of the mean curve of a cycle.
 
 ``reads``: how often the law of read noise is found in repeated reads, normal of its sigma (times exp(0.25 z) of each
 device in the lower half of the table), at conductances that are even in their logarithm up to 25 uS.
@@ -40,6 +41,8 @@ PRESETS = (
     "idealised", "gokmen_vlasov", "capacitor", "ecram", "ecram_mo", "reram", "reram_sb", "reram_om", "reram_hfo2",
     "reram_cmo", "pcm_pair",
 )  # fmt: skip
+FEW = 9
+"""Sets in which a number has to be told for its share to count as that of a number."""
 
 
 def fitted(name, seed, start, **how):
@@ -103,8 +106,8 @@ def ranges(repeats):
         print(f"{cover:.0%} of the range: {shown}", flush=True)
 
 
-def main(repeats, names):
-    """Print a line for each preset and start, then one for all."""
+def main(repeats, names, devices):
+    """Print lines for each preset and start, then one for all."""
     every = [0, 0]
     for name in names:
         for start in ("low", "middle") if name != "pcm_pair" else ("low",):
@@ -112,7 +115,7 @@ def main(repeats, names):
             hits, found, scores = defaultdict(list), defaultdict(list), []
             for seed in range(repeats):
                 try:
-                    fit = fitted(name, seed, start)
+                    fit = fitted(name, seed, start, devices=devices)
                 except ChipError as error:
                     print(f"{name} {start} {seed}: {error}")
                     continue
@@ -133,6 +136,8 @@ def main(repeats, names):
             scored = f"R2 {r2[0]:.4f} ({r2[1]:.4f}), curve {r2[2]:.4f}"
             print(f"{name} from {start}: {share:.1%}; {scored}; {spent:.1f} s a fit")
             print(f"    {shown}", flush=True)
+            least = min(hits, key=lambda field: sum(hits[field]) / len(hits[field]) if len(hits[field]) > FEW else 1.0)
+            print(f"    least often: {least}, {sum(hits[least])} of {len(hits[least])}", flush=True)
     print(f"all: {every[0]} of {every[1]}, {every[0] / every[1]:.1%}")
 
 
@@ -141,9 +146,10 @@ if __name__ == "__main__":
     parser.add_argument("repeats", nargs="?", type=int, default=40)
     about = f"{', '.join(PRESETS)}; default all; or reads, or ranges"
     parser.add_argument("presets", nargs="*", metavar="preset", help=about)
+    parser.add_argument("--devices", type=int, default=10, metavar="N", help="of a set; default 10")
     given = parser.parse_args()
     others = {"reads": read_laws, "ranges": ranges}
     if given.presets and given.presets[0] in others:
         others[given.presets[0]](given.repeats)
     else:
-        main(given.repeats, given.presets or PRESETS)
+        main(given.repeats, given.presets or PRESETS, given.devices)

@@ -1,15 +1,13 @@
-"""Fields of a pulse from a fit: asymmetry, the shape of an exponential, and what stands for a noise that is none."""
+"""Fields of a pulse from a fit: asymmetry, and what stands for a noise that is none."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
 
-from hw_models.measured import curves, laws
+from hw_models.measured import curves, laws, population
 from hw_models.measured.arrays import curves_of
-from hw_models.measured.fields import LEAST, MOST, Found, Reader, _share, fields_of
+from hw_models.measured.fields import Found, fields_of
 
 WAY = 3 * ([1] * 50 + [-1] * 50)
 
@@ -63,32 +61,19 @@ def test_a_noise_that_is_none_has_an_upper_end() -> None:
     assert seen.pulse.write_noise == pytest.approx(1.0, rel=0.15)
 
 
-def test_a_share_of_an_exponential_is_that_of_its_ratio() -> None:
-    """c/gamma = A/(1 - A), so A = ratio/(1 + ratio)."""
-    for a in (-27.0, -1.0, 0.0, 0.3, 0.9):
-        assert _share(a / (1 - a)) == pytest.approx(a)
-    assert _share(LEAST) == pytest.approx(-49.0)
-    assert _share(MOST) < 1
-
-
-def test_straight_steps_leave_an_exponential_open() -> None:
-    estimates = found(0.01, 0.01, "exponential").estimates
-    assert not estimates["a_up"].told
-    assert math.isinf(estimates["a_up"].low)
-    assert estimates["step"].value == pytest.approx(0.01, rel=0.05)
-    assert estimates["step"].low < 0.01 < estimates["step"].high
-
-
-def test_bias_counts_as_error() -> None:
-    fit = laws.fit(scaled(0.01, 0.01), "linear", form=("noise",))
-    none, much = (Reader(fit, np.full(4, bias)).shared("up") for bias in (0.0, 0.5))
-    assert much.value == none.value
-    assert much.high - much.low > 2 * 0.5 * 2
-    assert none.low < 0 < none.high
-
-
 def test_curves_helper_is_unreached() -> None:
     assert curves.reached(curves_of(10 + np.cumsum([0.0] + [0.1] * 50 + [-0.1] * 50), [1] * 50 + [-1] * 50)) == (
         False,
         False,
     )
+
+
+def test_steps_that_may_be_log_normal_have_the_interval_of_both_laws(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = found(0.01, 0.01).estimates["dw_min"]
+    monkeypatch.setattr(population, "perhaps_log_normal", lambda y: False)
+    normal = found(0.01, 0.01).estimates["dw_min"]
+    monkeypatch.setattr(population, "log_normal", lambda y, spread: True)
+    middle = found(0.01, 0.01).estimates["dw_min"]
+    assert middle.value < normal.value == both.value
+    assert (both.low, both.high) == (min(normal.low, middle.low), max(normal.high, middle.high))
+    assert both.high - both.low > normal.high - normal.low

@@ -10,7 +10,7 @@ import pytest
 
 from hw_models.measured import curves, laws
 from hw_models.measured.arrays import curves_of
-from hw_models.measured.fields import fields_of, short
+from hw_models.measured.fields import fields_of
 
 WAY = 3 * ([1] * 60 + [-1] * 60)
 Law = Callable[[float], tuple[float, float]]
@@ -129,6 +129,23 @@ def test_fields_are_those_of_a_chip(response: str) -> None:
         assert up * factor == pytest.approx(truth, rel=0.08)
 
 
-def test_numbers_are_short() -> None:
-    assert short(0.123456) == 0.1235
-    assert str(short(-0.0)) == "0.0"
+def test_noise_near_a_soft_bound_is_seen_however_small_the_steps_there() -> None:
+    """Steps shrink by powers of ten: the least variance of a reading stood in place of the noise of a third of them."""
+    draw = np.random.default_rng(4)
+    rows = []
+    for _ in range(5):
+        w, row = -1.0, []
+        for sign in (0, *(3 * ([1] * 100 + [-1] * 100))):
+            step = 0.1 * (1 - w if sign > 0 else 1 + w)
+            w = min(max(w + sign * step * (1 + 0.9 * draw.normal()), -1), 1)
+            row.append(w)
+        rows.append(row)
+    found = curves_of(10 + 5 * np.array(rows), 3 * ([1] * 100 + [-1] * 100))
+    data = laws.scaled(found, (5.0, 15.0), (True, True))
+    steps = np.abs(np.diff(data.readings, axis=1))
+    assert data.grain < 1e-2 * np.percentile(steps, 3) ** 2
+    fit = laws.fit(data, "soft_bounds", form=("noise",))
+    v, s, _ = fit.best.problem.innovations(fit.best.own, fit.best.shared)
+    near = fit.best.mask & (np.sqrt(s) < np.percentile(np.sqrt(s[fit.best.mask]), 10))
+    assert float((v**2 / s)[near].mean()) == pytest.approx(1, abs=4 * np.sqrt(2 / near.sum()))
+    assert fit.value("noise") == pytest.approx(0.9, rel=4 / np.sqrt(2 * 3000))
