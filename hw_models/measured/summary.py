@@ -14,6 +14,8 @@ HEAD = f"{'':<24} {'value':<11} {'95 % interval':<24} unit"
 _STEPS = " of those whose steps by state are the measured ones"
 ERRORS = "+-: standard error of the difference to the best"
 NO_CURVE = "No R2 of the mean curve: cycles left out have unequal numbers of readings; a row with pulse 0 begins one."
+NOTHING = 1e6
+"""Widths of an interval over the number itself from which it tells nothing."""
 TITLES: Mapping[str, str] = {
     "programming": "Error of programming",
     "read_noise": "Read noise",
@@ -88,13 +90,20 @@ def estimated(estimates: Iterable[tuple[str, Estimate]]) -> list[str]:
     lines = []
     for name, one in estimates:
         rest = f"{one.unit}, {one.meaning}" if one.meaning else one.unit
-        told = "" if one.told else "; not told by these data"
+        told = "" if _told(one) else "; not told by these data"
         lines.append(f"{name:<24} {one.value:<11.4g} {_interval(one):<24} {rest}{told}".rstrip())
     return lines
 
 
+def _told(one: Estimate) -> bool:
+    """Tell whether the data say it: an interval a million times as wide as the number says nothing."""
+    return one.told and not one.high - one.low > NOTHING * abs(one.value) > 0
+
+
 def _interval(one: Estimate) -> str:
     """Return an interval; of what the data do not tell, the bound that they set, if they set one."""
+    if one.told and not _told(one):
+        return ""
     if one.told:
         return "" if math.isnan(one.low) else f"[{one.low:.4g}, {one.high:.4g}]"
     below, above = one.low in (0.0, -math.inf), one.high == math.inf

@@ -84,6 +84,13 @@ def test_a_response_that_is_not_the_best_says_why_it_is_taken() -> None:
     assert any(line.startswith(said) for line in lines)
 
 
+def test_an_interval_without_an_end_says_nothing() -> None:
+    """A power law of abrupt devices had a step in [0, 6e+152]."""
+    lines = summary.estimated([("dw_min", Estimate(1.03, 0.0, 6e152)), ("up_down", Estimate(0.0, -0.1, 0.1))])
+    assert lines[0].split() == ["dw_min", "1.03", ";", "not", "told", "by", "these", "data"]
+    assert lines[1].split() == ["up_down", "0", "[-0.1,", "0.1]"]
+
+
 def test_residuals_with_a_unit_are_no_shares() -> None:
     fit = LawFit("programming", "order 0", 30, {}, {}, (Tried("order 0", np.zeros(2), 0.9),), 0.25, "uS", SKETCH)
     assert summary.of_law(fit)[1] == "Law 'order 0', residual 0.25 uS."
