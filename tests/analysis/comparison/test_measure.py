@@ -13,6 +13,7 @@ import pytest
 from analysis import comparison, report
 from analysis.comparison import bench, measure, pictures as comparison_pictures
 from hw_models.errors import ChipError
+from hw_models.text import by_options
 from neuroep.errors import ConfigError
 from neuroep.runs import config, deployment, directory as runs, limits, training
 
@@ -189,19 +190,24 @@ def test_names_that_are_no_folders(trained: Path, tmp_path: Path, names, text) -
     assert not (tmp_path / "out").exists()
 
 
+def as_shown(command: str) -> str:
+    """Return a command as a page shows it, whose options stay whole."""
+    return by_options(command, html.escape, html.escape)
+
+
 def test_the_command_of_the_page_does_it_again(trained: Path, tmp_path: Path, neuroep) -> None:
     arguments = ("compare", trained, "--chip", "pcm", "--chip.adc.bits", "4", "--quiet")
     found = neuroep(*arguments, "--out", tmp_path / "out")
     assert found.code == 0 and "run directories" not in found.out and "comparison.txt" in found.out
     text = report.render(tmp_path / "out")
-    assert f"neuroep compare {trained} --chip pcm --chip.adc.bits 4 --mode deploy --out out-again" in text
+    assert as_shown(f"neuroep compare {trained} --chip pcm --chip.adc.bits 4 --mode deploy --out out-again") in text
 
 
 def test_the_page_of_a_configuration_with_a_chip_does_it_again(tiny: Path, tmp_path: Path) -> None:
     given = ["--chip", "pcm", "--chip.adc.bits", "6", "--chip_seed", "9", "--epochs", "1"]
     first = comparison.run(config.load(tiny, given), ["hermes"], tmp_path / "a", overrides=["--chip.dac.bits", "5"])
     text = report.render(tmp_path / "a")
-    assert "neuroep compare settings.toml --chip hermes --chip.dac.bits 5 --mode deploy" in text
+    assert as_shown("neuroep compare settings.toml --chip hermes --chip.dac.bits 5 --mode deploy") in text
     saved = config.parse(first.asked["settings"])
     again = comparison.run(saved, ["hermes"], tmp_path / "b", overrides=first.asked["fields"])
     assert list(again.chips) == list(first.chips) == ["joshi_2020_pcm (adc.bits=6)", "legallo_2023_hermes (dac.bits=5)"]
