@@ -5,7 +5,7 @@
 What to expect, in a minute: ``curves.csv`` is written as a laboratory would bring it, 30 devices over 4 cycles of
 150 pulses up and 150 down, each with a step and bounds of its own, noise from pulse to pulse and noise of the
 instrument. ``neuroep fit`` prints its estimates with 95 % intervals and finds by cycles left out that the devices have
-soft bounds. A network then learns in memory on arrays of such devices by two rules, to about 98 % (agad) and 73 %
+soft bounds. A network then learns in memory on arrays of such devices by two rules, to about 97 % (agad) and 73 %
 (mixed precision).
 """
 

@@ -49,9 +49,9 @@ from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
+from hw_models.kernels import products
 from hw_models.kernels.arithmetic import NUMPY, ArrayArithmetic, Stops, Values, arithmetic, numbers
 from hw_models.kernels.blocks import Run, blocks, serial as one_by_one
-from hw_models.kernels.products import multiply
 from hw_models.keywords import checked
 from hw_models.tally import OTHER_PATH, Tally
 
@@ -183,9 +183,9 @@ class Crossbar(CountedWeights):
             return math.bring(self._ideal_forward(math.host(x), math.host(weight)))
         if inputs <= COLUMNS:
             result = np.empty((len(x), outputs), dtype=self.dtype)
-            self.run(lambda a, b: multiply(x[a:b], weight.T, result[a:b]), blocks(len(x), ROWS))
+            self.run(lambda a, b: products.multiply(x[a:b], weight.T, result[a:b]), blocks(len(x), ROWS))
             return result
-        parts = self.run(lambda a, b: x[:, a:b] @ weight[:, a:b].T, blocks(inputs, COLUMNS))
+        parts = self.run(lambda a, b: products.product(x[:, a:b], weight[:, a:b].T), blocks(inputs, COLUMNS))
         for part in parts[1:]:
             parts[0] += part
         return parts[0]

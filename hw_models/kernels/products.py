@@ -33,3 +33,10 @@ def multiply(one: Array, other: Array, out: Array) -> None:
         out[...] = np.matmul(other.T, one.T).T
     else:
         np.matmul(one, other, out=out)
+
+
+def product(one: Array, other: Array) -> Array:
+    """Return ``one @ other`` of one type, computed as by :func:`multiply`."""
+    found = np.empty((len(one), other.shape[1]), dtype=other.dtype)
+    multiply(one, other, found)
+    return found

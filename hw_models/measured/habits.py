@@ -141,6 +141,9 @@ def _inverted(table: MeasuredTable) -> MeasuredTable:
     """Return a table with conductances in place of resistances."""
     ohms = table.numbers("resistance")
     title = table.titles[table.columns["resistance"]]
+    if table.has("sigma") and "sigma" not in table.unit:
+        shown = f"'{table.titles[table.columns['sigma']]}' beside '{title}' has no unit"
+        raise ChipError(f"'{table.path}': {shown}: give it as one of conductances, 'sigma [uS]'")
     if not (ohms > 0).all():
         row = int(np.argmax(~(ohms > 0)))
         text = table.text("resistance")[row]

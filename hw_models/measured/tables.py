@@ -238,7 +238,10 @@ def _parted(line: str) -> str:
 def _tells(line: str) -> bool:
     """Tell a header that has all columns of some kind of measurement."""
     known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-    cells = next(csv.reader([line], delimiter=_parted(line)))
+    try:
+        cells = next(csv.reader([line], delimiter=_parted(line)))
+    except csv.Error:
+        return False
     named = {known.get(units.parted(cell)[0]) for cell in cells} - {None}
     named |= {"conductance"} if named & {"resistance", "current"} else set()
     named |= {"pulse"} if "amplitude" in named else set()
@@ -261,7 +264,7 @@ def _columns(line: int, header: Sequence[str]) -> tuple[dict[str, int], dict[str
     ohms = [cell for cell in header if units.parted(cell)[1] in units.RESISTANCE]
     for place, cell in enumerate(header):
         title, unit = units.parted(cell)
-        name = "resistance" if ohms == [cell] else known.get(title)
+        name = known.get(title, "resistance" if ohms == [cell] else None)
         if name == "pulse" and unit in units.VOLTAGE:
             name = "amplitude"
         if name == "amplitude":

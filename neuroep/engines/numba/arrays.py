@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from hw_models.kept_memory import KeptMemory
-from hw_models.kernels.products import multiply
+from hw_models.kernels import products
 from hw_models.tally import Tally
 from neuroep.engines.numba import array_kernels
 from neuroep.engines.parts import Memory, Part, Values
@@ -104,13 +104,13 @@ class IdealArray(Part):
             result = self._memory.empty((rows, outputs), self.weight.dtype)
             if rows < outputs:
                 parts = shares(outputs, pre.size, outputs)
-                self.workers.run(lambda a, b: multiply(pre, self.weight[a:b].T, result[:, a:b]), parts)
+                self.workers.run(lambda a, b: products.multiply(pre, self.weight[a:b].T, result[:, a:b]), parts)
             else:
                 parts = shares(rows, self.weight.size, ROWS)
-                self.workers.run(lambda a, b: multiply(pre[a:b], self.weight.T, result[a:b]), parts)
+                self.workers.run(lambda a, b: products.multiply(pre[a:b], self.weight.T, result[a:b]), parts)
             return result
         total = None
-        for part in self._terms(lambda a, b: pre[:, a:b] @ self.weight[:, a:b].T):
+        for part in self._terms(lambda a, b: products.product(pre[:, a:b], self.weight[:, a:b].T)):
             total = part if total is None else np.add(total, part, out=total)
         return cast(np.ndarray, total)
 

@@ -25,6 +25,8 @@ def test_the_sums(rows, outputs, dtype):
         products.multiply(x, weight.T, room[:, 1:-1])
         assert (np.abs(room[:, 1:-1] - exact) <= near).all()
         assert np.isnan(room[:, [0, -1]]).all()
+        alone = products.product(x, weight.T)
+        assert alone.dtype == dtype and np.array_equal(alone, room[:, 1:-1])
         straight = np.empty((rows, outputs), dtype=dtype)
         products.multiply(x, np.ascontiguousarray(weight.T), straight)
         assert (np.abs(straight - exact) <= near).all()
