@@ -45,6 +45,8 @@ class Curves:
     """Of the devices."""
     notes: tuple[str, ...] = ()
     """What was made of the file, a sentence each."""
+    open_range: bool = False
+    """Whether conductances are shares of a range that nobody gave, in uS of one that is made up."""
 
     @property
     def devices(self) -> int:
