@@ -194,7 +194,8 @@ def _joined(curves: list[Curves]) -> Curves:
         cycle.append(np.pad(one.cycle, pad))
         names += [f"{n}/{name}" for name in one.names]
     notes = tuple(dict.fromkeys(note for one in curves for note in one.notes))
-    return Curves(np.concatenate(g), np.concatenate(pulses), np.concatenate(cycle), tuple(names), notes)
+    open_range = any(one.open_range for one in curves)
+    return Curves(np.concatenate(g), np.concatenate(pulses), np.concatenate(cycle), tuple(names), notes, open_range)
 
 
 def _laws(
@@ -238,6 +239,8 @@ def _caveat(sources: Mapping[str, tuple[str, ...]], found: ResponseFit | None) -
     }  # fmt: skip
     there = ", ".join(what[kind] for kind in sources)
     notes = [note for note in (found.notes if found else ()) if "assumed" in note or "does not fit" in note]
+    if found and found.curves.open_range:
+        notes.append("Conductances were measured as shares: how many uS they are is made up.")
     return " ".join([f"Fitted to measurements of the {there}; all else is ideal.", *notes])
 
 

@@ -134,6 +134,8 @@ def test_the_range_of_shares_goes_into_the_fit(tmp_path: Path) -> None:
         assert found.response is not None
         assert found.response.pulse.dw_min == pytest.approx(0.4, rel=0.01)
         assert found.chip.device.g_max == g_max
+        assert "made up" not in str(found.chip.caveat)
+    assert "how many uS they are is made up" in str(fit_files([tmp_path / "a.csv"], response="constant").chip.caveat)
 
 
 def test_arrays_may_be_shares_too(tmp_path: Path) -> None:
