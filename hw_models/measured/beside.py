@@ -182,6 +182,8 @@ def _stacked(
     table: MeasuredTable, places: Mapping[str, Sequence[int]], group: str, names: Sequence[str], notes: Sequence[str]
 ) -> MeasuredTable:
     """Return a table whose columns of several groups stand below each other; rows that are empty there are left out."""
+    for place in (place for own in places.values() for place in own):
+        table.check_decided(place)
     rows, lines = [], []
     for number, name in enumerate(names):
         for row, line in zip(table.rows, table.lines, strict=True):

@@ -151,8 +151,8 @@ def columns_of(line: int, header: Sequence[str]) -> tuple[dict[str, int], dict[s
         title = parts[place][0]
         if title == "t" and unit in TEMPERATURES:
             name = None
-        if name is None and title == "id":
-            name = "current" if unit in units.CURRENT or fet else "device"
+        if name is None and title == "id" and (unit in units.CURRENT or fet):
+            name = "current"
         if name is None and title in FIRST and not any(one in SECOND for one, _ in parts):
             name = FIRST[title]
         if name == "pulse" and unit in units.VOLTAGE:

@@ -55,7 +55,7 @@ SWEEP, LOW = 10, 0.2
 BY = ("pulse", "number", "time", "target", "voltage", "amplitude", "up", "down")
 """Columns beside which a sample that comes again is a device, and no read."""
 PLACED = (
-    ("row", "col"), ("row", "column"), ("word line", "bit line"), ("wl", "bl"), ("x", "y"), ("die", "cell no"),
+    ("row", "col"), ("row", "column"), ("word line", "bit line"), ("wl", "bl"), ("x", "y"),
 )
 """Pairs of columns that tell the place of a device in an array."""
 MEANS = ("mean", "mean conductance", "average")
@@ -211,6 +211,10 @@ def _devices(table: MeasuredTable) -> MeasuredTable:
             columns = {("device" if name == "read" else name): place for name, place in table.columns.items()}
             return replace(table, columns=columns)
     titles = [units.parted(title)[0] for title in table.titles]
+    place = titles.index("id") if titles.count("id") == 1 else -1
+    again = place >= 0 and 2 * len({row[place] for row in table.rows}) <= len(table.rows)
+    if again and place not in table.columns.values():
+        return replace(table, columns={**table.columns, "device": place})
     for pair in PLACED:
         if all(titles.count(name) == 1 for name in pair):
             places = [titles.index(name) for name in pair]

@@ -11,10 +11,8 @@ a factor of a thousand is no guess.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-
-from hw_models.errors import ChipError
 
 NUMBER = re.compile(r"[+-]?(?:\d[\d.,'\u2019 \u00a0\u202f\u2009]*|[.,]\d+)(?:[eE][+-]?\d+)?")
 """What may be a number of some locale."""
@@ -38,6 +36,8 @@ class Plain:
     rows: list[list[str]]
     percent: frozenset[int]
     """Columns all of whose numbers stand with a sign of per cent, which is left out."""
+    undecided: Mapping[int, str]
+    """Columns of which nothing tells what a mark parts, with the line that says so; their numbers stay as they are."""
     notes: tuple[str, ...] = ()
 
 
@@ -53,19 +53,14 @@ def plain(
     parted : str
         What parts the columns.
     lines, names : sequence
-        Of the rows and of the columns, for an error.
+        Of the rows and of the columns, for what is undecided.
     left : collection of int
         Columns that hold names, which stay as they are.
-
-    Raises
-    ------
-    ChipError
-        If nothing tells whether a mark parts thousands or decimals.
     """
     found = [list(row) for row in rows]
     if parted == "," and not any(MARKED.search(cell) for row in rows for cell in row):
-        return Plain(found, frozenset())
-    percent, notes = set(), []
+        return Plain(found, frozenset(), {})
+    percent, notes, undecided = set(), [], {}
     columns: dict[int, list[str]] = {}
     for place in range(len(rows[0])):
         if place in left:
@@ -83,7 +78,8 @@ def plain(
             first = cells[open_ones[0]]
             mark, sure = _mark(first, cells, parted, decimal, grouped)
             if not mark:
-                raise ChipError(_undecided(rows[open_ones[0]][place], lines[open_ones[0]], names[place]))
+                undecided[place] = _undecided(rows[open_ones[0]][place], lines[open_ones[0]], names[place])
+                continue
             if not sure and parted != ",":
                 notes.append(f"Column '{names[place]}': '{mark}' counts as the decimal mark.")
             for row in open_ones:
@@ -91,7 +87,7 @@ def plain(
                 cells[row] = cells[row].replace(own, "." if own == mark else "")
         for cells_of_row, cell in zip(found, cells, strict=True):
             cells_of_row[place] = cell
-    return Plain(found, frozenset(percent), tuple(notes))
+    return Plain(found, frozenset(percent), undecided, tuple(notes))
 
 
 def _bare(cell: str) -> str:

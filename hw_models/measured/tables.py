@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,8 @@ class MeasuredTable:
     """What turns conductances that are shares into uS: a factor, and what is added; see :mod:`.shares`."""
     open_range: bool = False
     """Whether they are shares of a range that nobody gave."""
+    undecided: Mapping[int, str] = field(default_factory=dict)
+    """Places of columns whose numbers may be one of two, with the line that says so."""
 
     def has(self, *names: str) -> bool:
         """Whether all these columns are there."""
@@ -67,6 +69,7 @@ class MeasuredTable:
 
     def numbers(self, name: str, gaps: bool = False) -> Array:
         """Return a column as numbers in the toolkit's unit; with ``gaps`` NaN where a cell is empty."""
+        self.check_decided(self.columns[name])
         unit = self.unit.get(name, "") or DEFAULTS.get(name, "")
         factor = units.SHARES.get(unit, 0.0)
         factor = factor or (units.factor(name, unit, QUANTITIES[name]) if name in QUANTITIES else 1.0)
@@ -74,6 +77,11 @@ class MeasuredTable:
         if QUANTITIES.get(name) is not units.CONDUCTANCE:
             return found
         return found * self.laid[0] + (0.0 if name == "sigma" else self.laid[1])
+
+    def check_decided(self, place: int) -> None:
+        """Refuse a column whose numbers may be one of two."""
+        if place in self.undecided:
+            raise ChipError(f"'{self.path}': {self.undecided[place]}")
 
     def _number(self, row: int, name: str, text: str, gaps: bool) -> float:
         if gaps and not text:
@@ -179,8 +187,9 @@ def _read(path: Path) -> MeasuredTable:
     absolute = frozenset(name for name, place in columns.items() if units.is_absolute(header[place]))
     notes = (*said_of_text, *passed, *made.notes)
     return MeasuredTable(
-        path, columns, unit, made.rows, numbers, headless, header, notes=notes, absolute=absolute
-    )
+        path, columns, unit, made.rows, numbers, headless, header, notes=notes, absolute=absolute,
+        undecided=made.undecided,
+    )  # fmt: skip
 
 
 def _parted(line: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hw_models.errors import ChipError
 from hw_models.measured.numerals import plain
+from hw_models.measured.tables import read_table
 
 SPACES = ("\u00a0", "\u202f", "\u2009", " ", "'", "\u2019")
 
@@ -56,9 +59,19 @@ def test_other_columns_tell() -> None:
 )  # fmt: skip
 def test_what_is_open_is_refused(parted: str, cells: tuple[str, ...]) -> None:
     mark = "." if "." in cells[0] else ","
-    with pytest.raises(ChipError, match=f"line 2: '1{mark}234' of column 'g .nS.': nothing tells whether") as raised:
-        read(parted, *cells)
-    assert "write 1234, or 1.234 in columns that are parted by commas" in str(raised.value)
+    found = plain([[cell] for cell in cells], parted, range(2, 2 + len(cells)), ["g [nS]"])
+    told = f"line 2: '1{mark}234' of column 'g [nS]': nothing tells whether its '{mark}' parts"
+    assert found.undecided[0].startswith(told)
+    assert found.undecided[0].endswith("write 1234, or 1.234 in columns that are parted by commas")
+
+
+def test_what_is_open_and_not_used_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('time,serial,g [uS]\n1,"1,234",5.5\n2,"1,235",5.4\n')
+    assert read_table(path).numbers("conductance").tolist() == [5.5, 5.4]
+    path.write_text('time,a [uS],b [uS]\n1,"1,234","2,345"\n2,"1,235","2,346"\n')
+    with pytest.raises(ChipError, match="nothing tells whether its ',' parts thousands"):
+        read_table(path)
 
 
 def test_per_cent() -> None:
