@@ -95,9 +95,9 @@ def test_states_of_several_devices(tmp_path: Path) -> None:
 
 
 def test_the_spread_of_devices_is_covered_where_there_are_states(tmp_path: Path) -> None:
-    """Of 60 sets of 5 devices the 95 % interval of the spread holds the truth in 57 +- 1.7: 51 or more."""
+    """Of 40 sets of 5 devices a 95 % interval holds the truth in 38 +- 1.4: in 34 or more."""
     held, right = 0, 0
-    for seed in range(60):
+    for seed in range(40):
         random, columns, head = np.random.default_rng(seed), [], ["time"]
         for device in range(1, 6):
             own = 0.01 * random.normal()
@@ -106,7 +106,7 @@ def test_the_spread_of_devices_is_covered_where_there_are_states(tmp_path: Path)
         fit = fit_retention(beside(tmp_path, ",".join(head), *columns))
         held += fit.estimates["drift_spread"].low <= 0.01 <= fit.estimates["drift_spread"].high
         right += fit.estimates["drift_mean LRS"].low <= 0.05 <= fit.estimates["drift_mean LRS"].high
-    assert held >= 51 and right >= 51, (held, right)
+    assert held >= 34 and right >= 34, (held, right)
 
 
 def test_a_state_that_grows_is_told(tmp_path: Path) -> None:
