@@ -56,7 +56,7 @@ ASKED = "option --g-max G says how many uS 1 is"
 
 
 @dataclass(frozen=True)
-class Scale:
+class UnitScale:
     """What turns numbers into uS."""
 
     factor: float
@@ -134,7 +134,7 @@ def scale_of(
     *,
     beside: bool = False,
     first: bool = False,
-) -> Scale:
+) -> UnitScale:
     """Return what turns numbers that have no unit of conductance into uS.
 
     Parameters
@@ -165,17 +165,17 @@ def scale_of(
     if unit or (beside and max(abs(low), high) <= CURVES and not 0 < high < SIEMENS):
         return _shares(path, kind, unit, (low, high), ends, first)
     if low >= 0 and 0 < high < SIEMENS:
-        return Scale(1e6, 0.0, f"Conductances have no unit and count as siemens: none is above {SIEMENS:g}.")
+        return UnitScale(1e6, 0.0, f"Conductances have no unit and count as siemens: none is above {SIEMENS:g}.")
     if max(abs(low), high) <= OVER:
         shown = f"{what[0]} has no unit and lies within {low:.4g} to {high:.4g}"
         meant = f"{what[1].format('uS')} if it is in uS, '1' in place of 'uS' if it is a share"
         raise ChipError(f"'{path}': {shown}: {meant}; {ASKED}")
-    return Scale(1.0, 0.0, "Conductances have no unit and count as uS.")
+    return UnitScale(1.0, 0.0, "Conductances have no unit and count as uS.")
 
 
 def _shares(
     path: str, kind: str, unit: str, values: tuple[float, float], ends: tuple[float | None, float | None], first: bool
-) -> Scale:
+) -> UnitScale:
     """Return what turns shares into uS."""
     (low, high), (g_min, g_max) = values, ends
     top, bottom = WHOLE if g_max is None else g_max, g_min or 0.0
@@ -185,12 +185,12 @@ def _shares(
         needed = "the conductance itself is needed, or its share of one for all, 'G/Gmax'"
         raise ChipError(f"'{path}': conductances are over a first one that nothing tells: {needed}")
     if of_first or first:
-        return Scale(top, 0.0, f"{told} of a device's first one, taken as {top:g} uS: retention goes by ratios.")
+        return UnitScale(top, 0.0, f"{told} of a device's first one, taken as {top:g} uS: retention goes by ratios.")
     if open_range and kind != "pulses" and not (of_most and kind == "retention"):
         raise ChipError(f"'{path}': conductances are shares, {low:.4g} to {high:.4g}: {ASKED}")
     behind = "; --g-min and --g-max say what they are." if open_range else "."
     if of_most:
-        return Scale(top, 0.0, f"{told} of g_max, written as shares of {top:g} uS{behind}", open_range)
+        return UnitScale(top, 0.0, f"{told} of g_max, written as shares of {top:g} uS{behind}", open_range)
     if bottom >= top:
         shown = f"shares from g_min = {bottom:g} to g_max = {top:g} uS"
         raise ChipError(f"'{path}': conductances are {shown}: g_min should be below")
@@ -199,7 +199,7 @@ def _shares(
     written = f"written as {bottom:g} to {top:g} uS{behind}"
     plain = f"Conductances have no unit and count as shares of the range, {start:.4g} to {end:.4g}, {written}"
     note = f"{told}: {start:.4g} to {end:.4g} are {written}" if unit else plain
-    return Scale(factor, bottom - start * factor, note, open_range)
+    return UnitScale(factor, bottom - start * factor, note, open_range)
 
 
 def _begin_at_one(table: MeasuredTable) -> bool:
