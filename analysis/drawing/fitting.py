@@ -45,7 +45,7 @@ GAP = 14.0
 """Between the name of an axis and a legend below it [pixel]."""
 
 
-def uncover(sheet: Figure, *, drawn: bool = False) -> None:
+def uncover(sheet: Figure, *, drawn: bool = False) -> bool:
     """Move legends that lie over data: to a corner without any, else into room above the data, else beside the axes.
 
     Parameters
@@ -54,6 +54,11 @@ def uncover(sheet: Figure, *, drawn: bool = False) -> None:
         What has been drawn.
     drawn : bool
         Whether its layout is that of its last change.
+
+    Returns
+    -------
+    bool
+        Whether its layout is so afterwards.
     """
     for ax in sheet.axes:
         legend = ax.get_legend()
@@ -65,6 +70,7 @@ def uncover(sheet: Figure, *, drawn: bool = False) -> None:
         if covers(ax, legend):
             _clear(sheet, ax, legend)
             drawn = False
+    return drawn
 
 
 def wrap_titles(sheet: Figure) -> bool:
@@ -183,7 +189,8 @@ def narrow(sheet: Figure) -> bool:
     sheet.draw_without_rendering()
     if not fits(sheet):
         return False
-    uncover(sheet, drawn=True)
+    if not uncover(sheet, drawn=True):
+        sheet.draw_without_rendering()
     return True
 
 
