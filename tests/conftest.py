@@ -26,7 +26,8 @@ for name, value in {
 }.items():
     os.environ.setdefault(name, value)
 
-# Compilers make hundreds of thousands of objects that live on: to look through them every 700 takes a tenth of the time.
+# Compilers make hundreds of thousands of objects that live on: to look through them every 700 takes a tenth of their
+# time.
 gc.set_threshold(20_000, 20, 20)
 
 # The same examples on every machine, however slow or busy it is.

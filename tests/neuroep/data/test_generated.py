@@ -50,9 +50,9 @@ def test_what_is_made_once_is_nobody_s_to_change(corpus: TextCorpus, monkeypatch
         held.labels[:] = 0
         for ragged in held.tokens.values():
             ragged.ids[:] = 0
-        again = other.splits[split]
-        assert np.array_equal(again.labels, corpus.splits[split].labels) and again.labels.any()
-        assert all(np.array_equal(again.tokens[name].ids, corpus.splits[split].tokens[name].ids) for name in held.tokens)
+        again, first = other.splits[split], corpus.splits[split]
+        assert np.array_equal(again.labels, first.labels) and again.labels.any()
+        assert all(np.array_equal(again.tokens[name].ids, first.tokens[name].ids) for name in held.tokens)
     assert np.array_equal(other.vectors, corpus.vectors) and other.vectors.any()
     assert other.fingerprint == corpus.fingerprint
 
