@@ -41,6 +41,8 @@ LINE = 44
 """Letters of a line of a legend on a narrow picture."""
 PLACED = 3
 """Times that a legend below is put to its place."""
+LAYOUTS = 2
+"""Times that a narrow picture is laid out: which ticks it has depends on the room that the first leaves."""
 GAP = 14.0
 """Between the name of an axis and a legend below it [pixel]."""
 
@@ -186,7 +188,8 @@ def narrow(sheet: Figure) -> bool:
         _wrap_texts(sheet, each)
     if (legend := ax.get_legend()) is not None:
         _below(sheet, ax, legend)
-    sheet.draw_without_rendering()
+    for _ in range(LAYOUTS):
+        sheet.draw_without_rendering()
     if not fits(sheet):
         return False
     if not uncover(sheet, drawn=True):
