@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -24,6 +25,10 @@ for name, value in {
     "MPLBACKEND": "Agg",
 }.items():
     os.environ.setdefault(name, value)
+
+# Compilers make hundreds of thousands of objects that live on: to look through them every 700 takes a tenth of their
+# time.
+gc.set_threshold(20_000, 20, 20)
 
 # The same examples on every machine, however slow or busy it is.
 hypothesis.settings.register_profile("calm", deadline=None, derandomize=True)

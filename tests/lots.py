@@ -29,6 +29,7 @@ CROSSED = (
     "neuroep/gradients/test_yardsticks.py::test_bptt_is_implicit_differentiation",
     "neuroep/runs/test_costs_by_hand.py::test_the_tally_takes_the_seconds_of_the_clock",
     "neuroep/runs/test_netlists.py::test_currents_node_voltages_and_neurons",
+    "neuroep/runs/test_netlists.py::test_products_are_those_the_engine_reads",
     "neuroep/runs/test_netlists.py::test_neurons_that_drive_the_lines_settle",
 )
 """Slow tables whose rows are combinations of the same few words."""

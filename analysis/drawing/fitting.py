@@ -41,11 +41,13 @@ LINE = 44
 """Letters of a line of a legend on a narrow picture."""
 PLACED = 3
 """Times that a legend below is put to its place."""
+LAYOUTS = 2
+"""Times that a narrow picture is laid out: which ticks it has depends on the room that the first leaves."""
 GAP = 14.0
 """Between the name of an axis and a legend below it [pixel]."""
 
 
-def uncover(sheet: Figure, *, drawn: bool = False) -> None:
+def uncover(sheet: Figure, *, drawn: bool = False) -> bool:
     """Move legends that lie over data: to a corner without any, else into room above the data, else beside the axes.
 
     Parameters
@@ -54,6 +56,11 @@ def uncover(sheet: Figure, *, drawn: bool = False) -> None:
         What has been drawn.
     drawn : bool
         Whether its layout is that of its last change.
+
+    Returns
+    -------
+    bool
+        Whether its layout is so afterwards.
     """
     for ax in sheet.axes:
         legend = ax.get_legend()
@@ -65,6 +72,7 @@ def uncover(sheet: Figure, *, drawn: bool = False) -> None:
         if covers(ax, legend):
             _clear(sheet, ax, legend)
             drawn = False
+    return drawn
 
 
 def wrap_titles(sheet: Figure) -> bool:
@@ -180,10 +188,12 @@ def narrow(sheet: Figure) -> bool:
         _wrap_texts(sheet, each)
     if (legend := ax.get_legend()) is not None:
         _below(sheet, ax, legend)
-    sheet.draw_without_rendering()
+    for _ in range(LAYOUTS):
+        sheet.draw_without_rendering()
     if not fits(sheet):
         return False
-    uncover(sheet, drawn=True)
+    if not uncover(sheet, drawn=True):
+        sheet.draw_without_rendering()
     return True
 
 

@@ -238,6 +238,7 @@ def picture(drawn: Axes | Figure, caption: str, alt: str = "") -> str:
         The same for those who do not see it, default the caption.
     """
     sheet = style.sheet_of(drawn)
+    sheet.set_dpi(DPI)
     wide, small = _rendered(sheet), None
     if fitting.narrow(sheet):
         small = _rendered(sheet, drawn=True)

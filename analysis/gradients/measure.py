@@ -1,7 +1,7 @@
 """Gradient check: EP against back-propagation through time and the exact gradient, on a user's network.
 
-    result = analysis.gradients.run("examples/configs/reviews.toml", "runs/check")
-    result.as_text()
+    found = analysis.gradients.run("examples/configs/reviews.toml", "runs/check")
+    found.as_text()
 
 Three questions, on a few training samples in float64 on the reference engine: does EP follow BPTT step by step
 (``gdu.png``)? how does the error fall with the nudge (``gradient_error.png``)? and how far from exact is the gradient

@@ -7,6 +7,9 @@ twice, classes are balanced, and the test split comes from the same grammar.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -62,10 +65,17 @@ def build(name: str, *, train: int | None = None, test: int | None = None, seed:
     for split, size in sizes.items():
         if size < 1:
             raise DataError(f"{split} {size}: allowed are 1 and more samples")
+    made = _made(name, sizes["train"], sizes["test"], seed)
+    return replace(made, vectors=made.vectors.copy(), splits=deepcopy(made.splits))
+
+
+@lru_cache(maxsize=4)
+def _made(name: str, train: int, test: int, seed: int) -> TextCorpus:
+    """Generate a corpus: once, as to draw its words takes as long as an epoch of a small network."""
+    grammar = _GRAMMARS[name]
     lexicon = grammar.words()
-    texts, labels = _distinct(grammar, generator(seed, "generated", name), sum(sizes.values()))
-    first = sizes["train"]
-    parts = {"train": slice(0, first), "test": slice(first, None)}
+    texts, labels = _distinct(grammar, generator(seed, "generated", name), train + test)
+    parts = {"train": slice(0, train), "test": slice(train, None)}
     splits = {split: _split(grammar, lexicon, texts[part], labels[part]) for split, part in parts.items()}
     corpus = TextCorpus(name, grammar.sequences, grammar.classes, lexicon.words, lexicon.vectors, splits, "")
     return with_fingerprint(corpus)

@@ -361,6 +361,7 @@ def _shown(value: object) -> str:
     return "none" if value is None else shown(value)
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,11 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+from analysis.drawing import html, style
+
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from analysis.sweep import runner
 
@@ -57,6 +62,29 @@ def check(text: str) -> str:
 def checked() -> Callable[[str], str]:
     """Check a page and return it."""
     return check
+
+
+@pytest.fixture(scope="session")
+def empty_picture() -> bytes:
+    """A picture of nothing."""
+    file = io.BytesIO()
+    style.write_png(style.figure(1.0, 1.0), file, style.DPI)
+    return file.getvalue()
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch, empty_picture: bytes) -> None:
+    """Every picture is drawn and has its place and texts on the page, but an empty one stands for its pixels.
+
+    For tests of what a page says: pixels take nine tenths of its time. Whole pages of every kind are made by
+    ``test_report.py`` and the tests of pages of ablations and requirements, and every picture by ``test_pictures.py``.
+    """
+
+    def picture(drawn: Axes | Figure, caption: str, alt: str = "") -> str:
+        assert style.sheet_of(drawn).axes
+        return html.image(empty_picture, caption, alt)
+
+    monkeypatch.setattr(html, "picture", picture)
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def test_accuracy_against_price_draws_means_and_the_front():
         of_sweeps.priced(rows(), "money")
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_sweep_has_columns_of_cost_and_a_page_with_the_front(tmp_path):
     from analysis import report
 
@@ -86,6 +87,7 @@ def test_a_sweep_has_columns_of_cost_and_a_page_with_the_front(tmp_path):
     assert "Pareto front" in page and "accuracy by energy" in page
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_comparison_has_columns_and_bars_of_cost(tmp_path):
     from analysis import report
 

@@ -25,6 +25,7 @@ from neuroep.runs import config, directory as runs, training
 Checked = Callable[[str], str]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_run_shows_its_behaviour(trained: Path, checked: Checked) -> None:
     text = checked(report.render(trained))
     for title in ("Settling, free and nudged", "States at their limits", "Attention in one sample", "updates move the"):
@@ -39,6 +40,7 @@ def test_a_run_on_an_event_driven_chip(tiny: Path, tmp_path: Path, checked: Chec
     assert "Conductances" not in text and "(potentiation)" not in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_run_from_another_run(trained: Path, tiny: Path, tmp_path: Path, checked: Checked) -> None:
     start, out = tmp_path / "start", tmp_path / "run"
     shutil.copytree(trained, start)
@@ -72,6 +74,7 @@ def test_data_that_are_not_there_leave_a_line(trained: Path, tmp_path: Path, mon
     assert "over 10" in behaviour(run)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_local_tables_are_opened(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     folder, words = tmp_path / "tables", ["good", "bad", "film", "plot"]
     folder.mkdir()
@@ -90,6 +93,7 @@ def test_local_tables_are_opened(tiny: Path, tmp_path: Path, checked: Checked) -
     assert "are in no local directory" in checked(report.render(tmp_path / "run"))
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_data_that_fail_leave_a_line(trained: Path, monkeypatch: pytest.MonkeyPatch, checked: Checked) -> None:
     def fail(*_: object) -> None:
         raise DataError("no\nsuch <data>")
@@ -113,12 +117,14 @@ def test_a_sweep_of_fields(sweep: Callable[..., Path], vary: list[str], checked:
     assert "The chip before fields are varied: legallo_2023_hermes" in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_sweep_of_chips(sweep: Callable[..., Path], checked: Checked) -> None:
     text = checked(report.render(sweep(["chip=pcm,hermes"], ())))
     assert "Whole chips." in text and "Joshi" in text and "Le Gallo" in text
     assert f"{kept('--vary')} chip=pcm,hermes" in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_chip_of_ones_own_has_its_sources(trained: Path, tmp_path: Path, checked: Checked) -> None:
     (tmp_path / "mine.toml").write_text("name = 'mine'\ncitation = 'My Lab (2026)'\n[adc]\nbits = 7\n")
     mine = str(tmp_path / "mine.toml")

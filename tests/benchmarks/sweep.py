@@ -56,11 +56,11 @@ def nothing(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": spec["id"], "result": {"accuracy": 0.5, "loss": 0.1, "counters": {}}, "seconds": 0.0, "worker": "a:1"}
 
 
-def warm(executor: Executor, run: Path, count: int, **settings: Any) -> None:
+def warm(executor: Executor, run: Path, trials: int, **settings: Any) -> None:
     """Import, compile, and load the data in every worker."""
     with tempfile.TemporaryDirectory() as folder:
         vary = ["chip.adc.bits=8"]
-        runner.run(run, vary, out=Path(folder) / "out", seeds=4 * count, executor=executor, **settings)
+        runner.run(run, vary, out=Path(folder) / "out", seeds=trials, executor=executor, **settings)
 
 
 def seconds_of(executor: Executor, run: Path, trials: int, **settings: Any) -> tuple[float, list[dict[str, Any]]]:
@@ -73,8 +73,9 @@ def seconds_of(executor: Executor, run: Path, trials: int, **settings: Any) -> t
         records.append(dict(record))
 
     with tempfile.TemporaryDirectory() as folder:
-        out, vary = Path(folder) / "out", ["chip.adc.bits=3:12"]
-        runner.run(run, vary, out=out, seeds=-(-trials // 10), executor=executor, report=report, **settings)
+        values = min(trials, 10)
+        out, vary = Path(folder) / "out", [f"chip.adc.bits=3:{2 + values}"]
+        runner.run(run, vary, out=out, seeds=-(-trials // values), executor=executor, report=report, **settings)
     return (times[-1] - times[0]) / (len(times) - 1), records
 
 
@@ -129,7 +130,7 @@ def throughput(run: Path, trials: int, repeats: int) -> dict[str, Any]:
             pool = Local(count)
             pool.threads = 1
             executor = pool.open()
-            warm(executor, run, count)
+            warm(executor, run, min(4 * count, trials))
             found[count].append(60 / seconds_of(executor, run, trials)[0])
             pool.close()
     best = {count: max(values) for count, values in found.items()}
@@ -158,7 +159,7 @@ def main() -> None:
         page["nothing, in a thread [ms]"] = round(1000 * seconds, 2)
         pool = Local(2)
         executor = pool.open()
-        warm(executor, tiny, 2, samples=20)
+        warm(executor, tiny, min(8, arguments.trials), samples=20)
         page["nothing, two processes [ms]"] = round(
             1000 * seconds_of(Instead(executor, nothing), tiny, arguments.trials)[0], 2
         )

@@ -38,6 +38,7 @@ def test_the_command_makes_it_again(small, neuroep, tmp_path, monkeypatch, train
     assert found.code == 0 and found.out.splitlines()[:-1] == small.as_text().splitlines()[:-1]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_chip_is_the_one_given_with_what_trials_do_not_see(ablated, tmp_path, checked):
     """Before, what belongs to updates had its default, and who copied the TOML had another device."""
     pulse = {"response": "soft_bounds", "up_down": 0.2, "noise": 0.3, "dw_min_spread": 0.15}
@@ -60,6 +61,7 @@ def test_without_a_trial_there_is_no_page(small, tmp_path):
         report.render(small.out, target=0.9)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_one_that_was_stopped_says_so(small, tmp_path, checked):
     shutil.copytree(small.out, tmp_path / "out")
     lines = (small.out / TRIALS).read_bytes().splitlines(keepends=True)

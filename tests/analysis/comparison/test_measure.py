@@ -195,6 +195,7 @@ def as_shown(command: str) -> str:
     return by_options(command, html.escape, html.escape)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_command_of_the_page_does_it_again(trained: Path, tmp_path: Path, neuroep) -> None:
     arguments = ("compare", trained, "--chip", "pcm", "--chip.adc.bits", "4", "--quiet")
     found = neuroep(*arguments, "--out", tmp_path / "out")
@@ -203,6 +204,7 @@ def test_the_command_of_the_page_does_it_again(trained: Path, tmp_path: Path, ne
     assert as_shown(f"neuroep compare {trained} --chip pcm --chip.adc.bits 4 --mode deploy --out out-again") in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_page_of_a_configuration_with_a_chip_does_it_again(tiny: Path, tmp_path: Path) -> None:
     given = ["--chip", "pcm", "--chip.adc.bits", "6", "--chip_seed", "9", "--epochs", "1"]
     first = comparison.run(config.load(tiny, given), ["hermes"], tmp_path / "a", overrides=["--chip.dac.bits", "5"])
@@ -251,6 +253,7 @@ def test_what_both_phases_share_is_parted_from_what_differs(compared) -> None:
     assert again.gradient == hermes.gradient and again.limits == hermes.limits
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_limit_of_a_chip_is_said(compared, parsed) -> None:
     result = compared[0]
     _, local, ideal, hermes = result.contestants

@@ -33,6 +33,7 @@ def test_pictures_show_every_limit_and_every_synapse(noisy):
     assert list(first.get_ydata()) == [record["contrasts"]["errors"]["query"]["cosine"] for record in metrics]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_page_has_the_table_and_says_the_limit(noisy, checked):
     text = checked(report.render(noisy))
     assert "What limits learning" in text and "limits learning most: " in text

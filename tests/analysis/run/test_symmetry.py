@@ -51,6 +51,7 @@ def test_a_large_map_is_thinned_and_keeps_its_axes():
 
 
 @pytest.mark.parametrize("scheme", ["pulsed", "agad"])
+@pytest.mark.usefixtures("unrendered")
 def test_the_page_shows_arrays_that_learn_by_pulses(tmp_path, scheme, checked, trained):
     (tmp_path / "tiny.toml").write_text(TINY)
     chip = ["--chip", "ecram_mo", "--chip.update.scheme", scheme, "--optimiser.kind", "sgd"]

@@ -27,6 +27,7 @@ def pulsed(tmp_path_factory):
     return place / "run"
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_page_names_the_array_that_wears_out_first(pulsed, checked):
     text = checked(report.render(pulsed))
     assert "Pulses that the devices of every array got" in text and "The first device to wear out is in " in text
@@ -44,6 +45,7 @@ def test_the_picture_shows_shares_of_devices_and_their_endurance():
     assert [line.get_xdata()[0] for line in ax.lines] == [60.0]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_runs_that_count_nothing_have_no_such_section(trained, checked):
     assert "Pulses that the devices of every array got" not in checked(report.render(trained))
     with pytest.raises(ConfigError, match="counted with"):

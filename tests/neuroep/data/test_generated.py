@@ -41,6 +41,22 @@ def test_sizes_and_balance(corpus: TextCorpus) -> None:
     assert longest <= {"reviews": 24, "pairs": 10}[corpus.name]
 
 
+def test_what_is_made_once_is_nobody_s_to_change(corpus: TextCorpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are drawn once for all corpora of a process, and no two of these have an array in common."""
+    monkeypatch.setattr(generated, "_distinct", None)
+    one, other = (generated.build(corpus.name) for _ in range(2))
+    for split, held in one.splits.items():
+        one.vectors[:] = 0
+        held.labels[:] = 0
+        for ragged in held.tokens.values():
+            ragged.ids[:] = 0
+        again, first = other.splits[split], corpus.splits[split]
+        assert np.array_equal(again.labels, first.labels) and again.labels.any()
+        assert all(np.array_equal(again.tokens[name].ids, first.tokens[name].ids) for name in held.tokens)
+    assert np.array_equal(other.vectors, corpus.vectors) and other.vectors.any()
+    assert other.fingerprint == corpus.fingerprint
+
+
 def test_every_word_is_used_and_is_a_token(corpus: TextCorpus) -> None:
     """The lexicon has no idle word, and the tokeniser keeps every sentence."""
     used = np.concatenate([ragged.ids for split in corpus.splits.values() for ragged in split.tokens.values()])

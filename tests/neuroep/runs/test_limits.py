@@ -15,10 +15,10 @@ from tests.conftest import ROOT
 REVIEWS = ROOT / "examples" / "configs" / "reviews.toml"
 
 
-def trained(out, *overrides, epochs=2, seed=1):
+def trained(out, *overrides, epochs=2, seed=1, diagnose=True):
     """Train the reviews for a few epochs on a chip; return the last record."""
     given = ["--epochs", str(epochs), "--evaluate", "[]", "--seed", str(seed), *overrides]
-    return training.train(config.load(REVIEWS, given), out, progress=False)
+    return training.train(config.load(REVIEWS, given), out, progress=False, diagnose=diagnose)
 
 
 def test_the_known_case_is_said(tmp_path):
@@ -56,7 +56,7 @@ SICK = {
 
 @pytest.mark.parametrize("name", SICK)
 def test_the_fault_of_a_sick_chip_is_named_first_and_following_the_advice_helps(tmp_path, name):
-    """Two epochs each: the training loss falls further with the cure that is named."""
+    """Two epochs each: the training loss, which measuring limits leaves alone, falls further with the cure named."""
     record = trained(tmp_path / "sick", "--chip", "ideal", *SICK[name])
     first = record["limits"][0]
     assert first["name"] == name and first["cost"] >= limits.SAID, limits.told(record)
@@ -64,7 +64,7 @@ def test_the_fault_of_a_sick_chip_is_named_first_and_following_the_advice_helps(
     given = dict(zip(SICK[name][::2], SICK[name][1::2], strict=True))
     given |= dict(zip(first["overrides"][::2], first["overrides"][1::2], strict=True))
     flat = [word for pair in given.items() for word in pair]
-    cured = trained(tmp_path / "cured", "--chip", "ideal", *flat)
+    cured = trained(tmp_path / "cured", "--chip", "ideal", *flat, diagnose=False)
     assert cured["train"]["loss"] < record["train"]["loss"]
 
 

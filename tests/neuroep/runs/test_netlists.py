@@ -110,18 +110,18 @@ def test_spice_finds_the_settled_state_without_being_told(folder, network):
     assert all(difference < SAME for difference in differences(found, spice.ngspice(file)))
 
 
-def test_products_are_those_the_engine_reads(folder):
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_products_are_those_the_engine_reads(folder, network, layout):
     """Of currents as they are decoded, and of the engine's own arrays, in a session opened anew."""
-    for network in NETWORKS:
-        for layout in LAYOUTS:
-            found = written(folder, network, layout, "wires", False)
-            made = package.Session.open(settings(network), chip=chip(network, layout, "wires"), overrides=TIGHT)
-            for synapse in made.network.dense:
-                array = made.engine.arrays[synapse.name]
-                for label, read in (("f", array.forward), ("b", array.transposed)):
-                    own = found.reads[f"{synapse.name}_{label}"]
-                    wanted = read(own.signals[None])[0]
-                    np.testing.assert_allclose(own.product(own.currents), wanted, atol=SAME * np.abs(wanted).max())
+    found = written(folder, network, layout, "wires", False)
+    made = package.Session.open(settings(network), chip=chip(network, layout, "wires"), overrides=TIGHT)
+    for synapse in made.network.dense:
+        array = made.engine.arrays[synapse.name]
+        for label, read in (("f", array.forward), ("b", array.transposed)):
+            own = found.reads[f"{synapse.name}_{label}"]
+            wanted = read(own.signals[None])[0]
+            np.testing.assert_allclose(own.product(own.currents), wanted, atol=SAME * np.abs(wanted).max())
 
 
 def test_states_of_analog_attention_are_read_from_its_patterns(tmp_path):
