@@ -295,7 +295,8 @@ def test_no_line_of_a_table_ends_within_a_number() -> None:
         ("| 64 +- 1 / 63 +- 2 | `1 +- 2` of 3 uJ, 2 of 40 |", "| 64_+-_1 / 63_+-_2 | `1 +- 2` of 3_uJ, 2_of 40 |"),
         ("1 +- 2 outside of a table", "1 +- 2 outside of a table"),
     ):
-        assert markdown.whole(f"| a | b |\n{given}\n").replace("\N{NO-BREAK SPACE}", "_") == f"| a | b |\n{held}\n"
+        shown = markdown.whole(f"| a | b |\n{given}\n").replace("-\N{WORD JOINER}", "-")
+        assert shown.replace("\N{NO-BREAK SPACE}", "_") == f"| a | b |\n{held}\n"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -77,7 +77,8 @@ def _unbroken(cell: str) -> Iterable[str]:
 
 
 def _stay(found: re.Match[str]) -> str:
-    return found[0].replace(" ", "\N{NO-BREAK SPACE}")
+    """Return what was found on one line; after a hyphen a line may end even ahead of a space that does not break."""
+    return found[0].replace("- ", "-\N{WORD JOINER} ").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def fenced(code: str, language: str = "text") -> str:
