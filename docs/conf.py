@@ -81,7 +81,8 @@ def _literal(_app: Sphinx, _what: str, _name: str, _object: object, _options: ob
 
 
 def _dated(app: Sphinx, name: str, source: list[str]) -> None:
-    """Say at the end of a page when its figures were made."""
+    """Hold the numbers of tables together, and say at the end of a page when its figures were made."""
+    source[0] = markdown.whole(source[0])
     if told := made.footer(f"{name}.md"):
         source[0] += told
         app.env.note_dependency(str(HERE / "studies.json"))

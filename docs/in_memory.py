@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from trainings import add, asked, entries, put, trained
+from trainings import add, asked, brief, entries, put, trained
 
 from hw_models import presets
 from hw_models.chip.rules import RULES
@@ -218,7 +218,7 @@ def gathered(own: Sequence[Mapping[str, Any]]) -> str:
     """Return the pulses of a device, of the weights' arrays and of others."""
     labels = dict.fromkeys(label for line in own for label in line.get("pulses", ()))
     means = {label: np.mean([line["pulses"].get(label, 0.0) for line in own]) for label in labels}
-    return ", ".join(f"{mean:.3g} {label}" for label, mean in means.items())
+    return ", ".join(f"{brief(float(mean))} {label}" for label, mean in means.items())
 
 
 def energy(own: Sequence[Mapping[str, Any]]) -> str:

@@ -35,6 +35,11 @@ def asked(about: str | None, **tasks: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def brief(number: float) -> str:
+    """Return a number of three digits without an exponent: 28,200, 0.771, 0.000521."""
+    return f"{float(f'{number:.3g}'):,.0f}" if abs(number) >= 999.5 else f"{number:.3g}"
+
+
 def entries(path: Path) -> list[dict[str, Any]]:
     """Return the lines that are there."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -24,7 +24,7 @@ from pathlib import Path
 from analysis.drawing import style
 
 import numpy as np
-from trainings import asked
+from trainings import asked, brief
 
 from hw_models import presets
 from hw_models.arrays.pulses import PulsedDevices
@@ -186,7 +186,7 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
         axes[2].plot(own, [place] * len(own), "o", color=style.BLACK, markersize=4)
     axes[2].set_yticks(range(len(SIGNALS)), [name.replace(", ", ",\n") for name in SIGNALS])
     axes[2].invert_yaxis()
-    axes[2].set_xlim(40, 101)
+    axes[2].set_xlim(0, 101)
     style.dress(axes[2], x="test accuracy [%]", y="", title="reviews, ecram_mo, 6 epochs")
     sheet.savefig(path)
 
@@ -207,7 +207,7 @@ def table(rows: list[dict[str, object]]) -> str:
         own = [row for row in trained if row["signals"] == name]
         if own:
             shown = " / ".join(f"{100 * float(row['accuracy']):.1f}" for row in own)  # type: ignore[arg-type]
-            kappas = ", ".join(f"{a} {v['kappa']:.3g}" for a, v in own[-1]["coherence"].items())  # type: ignore[attr-defined]
+            kappas = ", ".join(f"{a} {brief(v['kappa'])}" for a, v in own[-1]["coherence"].items())  # type: ignore[attr-defined]
             accuracies.append(f"| {name} | {shown} | {kappas} |")
     return PAGE.format(bounds="\n".join(lines), accuracies="\n".join(accuracies), seeds=" / ".join(map(str, SEEDS)))
 
@@ -223,8 +223,18 @@ PAGE = """# Whole phases, their bound, and net counts
 
 How many pulses does an update take when each phase is pulsed by itself, and which devices can still learn from it?
 
-Trains of whole phases send N pulses for a net change of N/kappa. A device feels every pulse: its noise variance
-grows with N, its signal with N/kappa, and what it forgets with N. The signal-to-noise ratio is therefore bounded:
+Trains of whole phases send N pulses to a device, up for one phase and down for the other, of which only N/kappa are
+left as a net change. A device feels every pulse: its noise variance grows with N, its signal with N/kappa, and what it
+forgets with N. The bound needs four numbers:
+
+| | what it is |
+|---|---|
+| kappa | pulses sent for each pulse of net change |
+| sigma | noise of a pulse from cycle to cycle, as a share of the step (`device.pulse.noise`) |
+| dw | the step, as a share of the range (`device.pulse.dw_min`) |
+| leak | each pulse takes on average the share leak dw off the distance from the symmetry point |
+
+The signal-to-noise ratio is bounded:
 
 - One update has sqrt(N/(kappa^2 (1 + sigma^2))).
 - What a device holds is a mean over 2/(leak dw) pulses. It has sqrt(2/(leak dw)/(kappa^2 (1 + sigma^2))), whatever
@@ -233,7 +243,8 @@ grows with N, its signal with N/kappa, and what it forgets with N. The signal-to
 An array whose second ratio is below 1 cannot learn. After each epoch a line names such arrays (`arrays that cannot
 learn`).
 
-![measured against predicted](whole_phases.png)
+![Measured against predicted signal-to-noise ratio of one update and of what devices hold; accuracy of the reviews \
+by what is sent](whole_phases.png)
 
 Every point is an array of devices of a preset that differ only in their noise. kappa goes from 3 to 100; the noise
 is that of the preset, none, or 3 steps. The table has measured over predicted: the median (lowest to highest) of
@@ -244,7 +255,7 @@ the points with a prediction above 0.03.
 {bounds}
 
 Points are left out where an update is longer than the device remembers, where the device remembers for more than
-400 updates, or where it would be at its bound. A dash means that none is left.
+400 updates, or where it would be at its bound.
 
 ## Net counts
 

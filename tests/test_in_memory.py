@@ -47,13 +47,13 @@ def test_lines_become_a_table() -> None:
     lines = [{"preset": "none", "rule": "exact", "wrong": False, "seed": seed, "accuracy": 99.0} for seed in (0, 1, 2)]
     for rule, accuracies in (("agad", (90.0, 94.0, 95.0)), ("mixed_precision", (97.0, 99.0))):
         for seed, accuracy in enumerate(accuracies):
-            own = {"pulses": {"weights": 10.0 * seed, "fast": 600.0}, "joules": 2e-6} if rule == "agad" else {}
+            own = {"pulses": {"weights": 10.0 * seed, "fast": 28_234.0}, "joules": 2e-6} if rule == "agad" else {}
             line = {"preset": "ecram", "rule": rule, "wrong": False, "seed": seed, "accuracy": accuracy}
             lines.append(line | own | ({"diverged": 3} if accuracy == 90.0 else {}))
     assert list(in_memory.table(lines, False))[2:] == [
         "| none | exact | 99.0 +- 0.0 |  |  |",
         "| ecram | mixed_precision | **98.0 +- 1.4 (of 2)** |  |  |",
-        "| ecram | agad | 93.0 +- 2.6, 1 diverged | 10 weights, 600 fast | 2 uJ |",
+        "| ecram | agad | 93.0 +- 2.6, 1 diverged | 10 weights, 28,200 fast | 2 uJ |",
     ]
     assert len(list(in_memory.table(lines, True))) == 3
 

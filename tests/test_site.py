@@ -26,6 +26,9 @@ MOST_WORDS = 900
 """Of the README."""
 WRITTEN = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") if "generated" not in path.parts)
 NAMES = ["../README.md", "../CONTRIBUTING.md", *WRITTEN]
+GREEK = r"\\(?:sigma|tau|lambda|beta|theta|kappa|eta|xi|gamma|delta|varepsilon)\b"
+WIDEST = 112
+"""Letters of a line of a command that the page has room for."""
 MADE = "made from the code"
 """All pages that are; they are not made while tests are collected."""
 PIECES = {"generated/twins.md", "generated/made.md", "generated/tests.md"}
@@ -192,8 +195,22 @@ def test_only_effects_are_told() -> None:
 def test_equations_are_mathematics() -> None:
     convert = pytest.importorskip("latex2mathml.converter").convert
     for name, said in effects.words().items():
-        shown = convert(said.equation.strip())
-        assert shown.startswith("<math") and "\\" not in shown, name
+        for part in (said.equation.strip(), *re.findall(r"\$([^$]+)\$", said.symbols)):
+            shown = convert(part)
+            assert shown.startswith("<math") and "\\" not in shown, (name, part)
+
+
+def test_letters_of_an_equation_are_told_with_the_fields_they_stand_for() -> None:
+    settings = (f"{part}.{leaf}" for part, own in sections.SECTIONS.items() for leaf in own.model_fields)
+    fields = {*Chip.settings(), *settings}
+    names = fields | {name.rpartition(".")[2] for name in fields}
+    for name, said in effects.words().items():
+        told, symbols = set(re.findall(r"`([^`]+)`", said.symbols)), re.sub(r"`[^`]+`", "", said.symbols)
+        assert told <= names, (name, told - names)
+        for letter in re.findall(GREEK, said.equation):
+            assert letter in symbols, (name, letter)
+        if "z" in re.findall(r"(?<![a-z\\])z\b", said.equation) and "z = V" not in said.equation:
+            assert re.search(r"\$z(_[a-z])?\$", symbols), name
 
 
 @pytest.mark.parametrize("name", ["levels", "drift", "dac-bits", "asymmetric-steps", "read-out-bits"])
@@ -260,6 +277,33 @@ def test_docstrings_keep_their_equations_and_code() -> None:
     assert "```python\ny = f(x) + 1\n```" in shown
     assert "More\n\n```text\na  <-  b\n```" in shown
     assert "```text\n===  ===\na    b\n===  ===\n```" in shown
+
+
+def test_a_block_right_below_the_first_line_of_a_module_is_code() -> None:
+    """All its lines are indented alike, so that they look like those of a function."""
+    words = "Tables.\n\n    a.csv   numbers\n            and names\n    b.csv   seconds\n"
+    assert markdown.docstring(words, within=False) == (
+        "Tables.\n\n```text\na.csv   numbers\n        and names\nb.csv   seconds\n```"
+    )
+    assert "results.parquet varied" not in running.formats() and "\nresults.parquet   varied" in running.formats()
+
+
+def test_no_line_of_a_table_ends_within_a_number() -> None:
+    """A number stays with its deviation, its unit and that of another seed; text and code as they are."""
+    for given, held in (
+        ("| 77.1 +- 10.1 | 95.2 / 99.9 |", "| 77.1_+-_10.1 | 95.2_/_99.9 |"),
+        ("| 64 +- 1 / 63 +- 2 | `1 +- 2` of 3 uJ, 2 of 40 |", "| 64_+-_1 / 63_+-_2 | `1 +- 2` of 3_uJ, 2_of 40 |"),
+        ("1 +- 2 outside of a table", "1 +- 2 outside of a table"),
+    ):
+        shown = markdown.whole(f"| a | b |\n{given}\n").replace("-\N{WORD JOINER}", "-")
+        assert shown.replace("\N{NO-BREAK SPACE}", "_") == f"| a | b |\n{held}\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_fit_their_box(name: str) -> None:
+    """A longer line is broken where the box ends, within a word of the command."""
+    for block in re.findall(r"^ *```console\n(.*?)^ *```", pages()[name], re.DOTALL | re.MULTILINE):
+        assert max(map(len, block.splitlines())) <= WIDEST, block
 
 
 def test_indented_blocks_of_a_docstring_are_literal() -> None:

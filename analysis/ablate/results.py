@@ -221,6 +221,7 @@ class Ablation(Tabular):
         lines += ["", "off: accuracy without it, less as it is; alone: with it only, less without any [points]"]
         if any(one.without.seeds > 1 for one in self.costs):
             lines += ["+-: standard error over chips, on these samples; whole: over chips and samples", f"* {MARKS}"]
+        lines += [f"{one.effect} off: {one.told}" for one in self.costs if one.told]
         lines += [CHOSEN] if len(self.pairs) < self.pairs_in_all and self.pairs else []
         lines += [WIDENED] if self.rule.widening(1) > 1 else []
         lines += [f"not seen by mode '{self.sweep.about['mode']}': {', '.join(self.unseen)}"] if self.unseen else []

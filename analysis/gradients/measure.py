@@ -117,7 +117,7 @@ class GradientCheck(Tabular):
     def _errors(self) -> list[str]:
         betas = gradient_error.decades(row.beta for row in self.rows)
         found = {(row.parameter, row.estimator, row.beta): row.error for row in self.rows}
-        lines = ["relative error of converged EP by beta, and the exponent of its fall"]
+        lines = ["relative error of converged EP by beta, and the exponent of its fall (exact arithmetic)"]
         columns = "".join(f"{beta:>9g}" for beta in betas)
         lines.append(f"  {'parameter':<{self._width}}{'estimator':<10}{columns}   slope")
         for name in self.parameters:
@@ -136,7 +136,7 @@ class GradientCheck(Tabular):
             most += f" (taken: {about['taken']['free_steps']:.0f} and {about['taken']['nudged_steps']:.0f})"
         lines = [
             f"the gradient that training uses: {about['estimator']}, beta {about['beta']:g}, {about['order']}, {most}, "
-            f"{about['engine']} {about['dtype']}",
+            f"{about['engine']} {about['dtype']}" + (f", on the chip {about['chip']}" if about.get("chip") else ""),
             *(f"  {remark}" for remark in about.get("remarks", ())),
             f"  {'parameter':<{self._width}}{'cosine':>10}{'error':>10}",
         ]
@@ -145,7 +145,7 @@ class GradientCheck(Tabular):
         return lines
 
     def _steps(self) -> list[str]:
-        steps = f"EP against BPTT, step by step over {self.about['steps']} synchronous steps"
+        steps = f"EP against BPTT, step by step over {self.about['steps']} synchronous steps (exact arithmetic)"
         lines = [steps, f"  {'parameter':<{self._width}}{'estimator':<10}{'beta':>6}{'cosine':>10}{'error':>10}"]
         for curves in self.gdu:
             for name, curve in curves.curves.items():
@@ -264,6 +264,7 @@ def _configured(parts: Session, health: Mapping[str, float]) -> Page:
         "nudged_tolerance": estimator.nudged.tolerance,
         "engine": config.engine.kind,
         "dtype": config.engine.dtype,
+        "chip": "" if config.chip is None else config.chip.name,
         "taken": taken,
         "remarks": advice.settling(health, estimator.free, estimator.nudged, parts.engine.redraws),
     }

@@ -263,7 +263,8 @@ class Requirement(Tabular):
             return self._said_of_front()
         lines = [self._said(border) for border in self.borders]
         told = zip(self.fields, self.rising, self.directions.sure, strict=True)
-        ways = [f"{name} ({'rising' if up else 'falling'}{'' if sure else ', open'})" for name, up, sure in told]
+        unsure = {True: "", False: ", but that is open"}
+        ways = [f"{name} ({'rising' if up else 'falling'}{unsure[bool(sure)]})" for name, up, sure in told]
         lines += [f"assumed: accuracy goes one way along {' and '.join(ways)}; where it does not, borders mean little"]
         for one, other in self.contradictions[:3]:
             good, bad = (", ".join(map(shown, self.values(place))) for place in (one, other))
@@ -289,8 +290,8 @@ class Requirement(Tabular):
         doubt = doubt and f"; {doubt}"
         if border.meets is None:
             ran, there = border.ran, len(self.axes[0])
-            some = "" if ran == there else f" of the {ran} that were run, of {there},"
-            return f"{at}no value of {name}{some} meets {target}{doubt}"
+            some = "" if ran == there else f" ({ran} of its {there} values were run)"
+            return f"{at}no value of {name} meets {target}{some}{doubt}; neuroep ablate says what else costs accuracy"
         beyond = "" if border.misses is None else f"; {shown(border.misses)} misses it"
         return f"{at}{name} meets {target} {way}{beyond}{doubt}"
 

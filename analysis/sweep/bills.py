@@ -11,6 +11,7 @@ from analysis.drawing.panels import Panel, Picture
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from analysis.sweep.panels import Targeted, drawable_rows
@@ -27,6 +28,10 @@ CALLED = {
     "update_energy": "energy of an update",
     "update_latency": "latency of an update",
 }
+FAR = 0.7
+"""Share of the width from which on a name has no room on the right of its point."""
+ROOM = 0.12
+"""Share of the height that stays free above and below all points: for the name below the lowest."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +96,26 @@ def plot_price(result: Priced, ax: Axes | None = None) -> Axes:
     ax.plot(result.price, [100 * share for share in result.accuracy], "o", color=style.GREY, alpha=0.6, label="points")
     ax.step([result.price[n] for n in best], [100 * result.accuracy[n] for n in best], "o-", where="post",
             color=style.colour(0), label="Pareto front")  # fmt: skip
-    for number in best:
-        place = (result.price[number], 100 * result.accuracy[number])
-        ax.annotate(style.drawable(result.name[number], 40), place, (4, -10), textcoords="offset points",
-                    fontsize=style.TEXT - 2)  # fmt: skip
+    ax.margins(y=ROOM)
     if result.price and min(result.price) > 0 and max(result.price) > 3 * min(result.price):
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 4)))
         ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_formatter(EngFormatter(UNITS[result.paid]))
+    for number in best:
+        _name(ax, style.drawable(result.name[number], 40), (result.price[number], 100 * result.accuracy[number]))
     what = CALLED[result.paid]
     style.dress(ax, x=what, y="accuracy [%]", title=f"Accuracy by {what}")
     style.legend(ax)
     return ax
+
+
+def _name(ax: Axes, name: str, place: tuple[float, float]) -> None:
+    """Write the name of a point beside it, below on its right, or above on its left where the right has no room."""
+    across = float(ax.transAxes.inverted().transform(ax.transData.transform(place))[0])
+    offset, side = ((-6, 6), "right") if across > FAR else ((4, -10), "left")
+    rim = [withStroke(linewidth=2.4, foreground="white")]
+    ax.annotate(name, place, offset, textcoords="offset points", ha=side, fontsize=style.TEXT - 2, path_effects=rim)
 
 
 def _measure(subject: Targeted) -> list[Priced]:

@@ -165,8 +165,20 @@ def rules_page() -> str:
 _RULES = """\
 `update.scheme` names the rule. In the equations $g = dL/dW$ comes from the contrast of the phases. $A$ is a fast array
 that takes every update, and $W$ is the slow one. $a_j$ is a column of $A$ as it is read. $H$ is digital and counts in
-pulses of $W$. $c_j = \\pm 1$ is a chopper, and $k$ numbers the updates. [Learning in memory](../learning_in_memory.md)
-is the guide; [every device by every rule](../in_memory.md) says how they compare."""
+pulses of $W$. $c_j = \\pm 1$ is a chopper, and $k$ numbers arrays. $P$ and $Q$ are subtracted from what is read.
+[Learning in memory](../learning_in_memory.md) is the guide; [every device by every rule](../in_memory.md)
+says how they compare.
+
+| letter | field or setting |
+|---|---|
+| lr | `optimiser.projection_rate` or `optimiser.dense_rate`; with `update.scaling = "auto"` the size of a step |
+| granule | `update.granule` |
+| n_s | `update.transfer.every` |
+| rate | `update.transfer.rate` |
+| keep | `update.transfer.keep` |
+| mu | `update.transfer.momentum` |
+| eta | `update.transfer.tracking` |
+| gamma | `update.transfer.gamma` |"""
 
 
 def laws() -> str:

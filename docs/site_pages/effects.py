@@ -5,6 +5,7 @@ wants beside them stands in ``effects.toml``, a table for each effect:
 
     silicon     what it is on a chip, in a few sentences
     equation    LaTeX
+    symbols     what its letters stand for, clauses of a sentence with mathematics between $
     source      papers, or common usage
     code        the module that computes it
     picture     a function of :mod:`site_pages.pictures`
@@ -14,6 +15,7 @@ wants beside them stands in ``effects.toml``, a table for each effect:
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +46,7 @@ class Words:
 
     silicon: str
     equation: str
+    symbols: str
     source: str
     code: str
     picture: str
@@ -71,9 +74,10 @@ def pages() -> Iterator[tuple[str, str]]:
     """Yield name and text of the page of every effect, and of their index."""
     index = ["# Effects", _EFFECTS]
     for title, chosen in PARTS.items():
-        rows = [[link(effect.name), ", ".join(f"`{name}`" for name in effect.off)] for effect in chosen]
+        rows = [[link(each.name), brief(each), ", ".join(f"`{name}`" for name in each.off)] for each in chosen]
         names = "\n".join([":hidden:", "", *(f"{markdown.slug(effect.name)}.md" for effect in chosen)])
-        index += [f"## {title}", markdown.table(["effect", "switched by"], rows), markdown.fenced(names, "{toctree}")]
+        told = markdown.table(["effect", "what it is", "switched by"], rows)
+        index += [f"## {title}", told, markdown.fenced(names, "{toctree}")]
         for effect in chosen:
             yield f"effects/{markdown.slug(effect.name)}.md", page(effect, words()[effect.name])
     yield "effects/index.md", "\n\n".join(index) + "\n"
@@ -90,6 +94,11 @@ def link(name: str) -> str:
     return f"[{name}]({markdown.slug(name)}.md)"
 
 
+def brief(effect: Effect) -> str:
+    """Return the first sentence of what an effect is."""
+    return re.split(r"(?<=\.) (?=[A-Z])", " ".join(words()[effect.name].silicon.split()), maxsplit=1)[0]
+
+
 def page(effect: Effect, said: Words) -> str:
     """Return the page of an effect."""
     off = ", ".join(_off(name, value) for name, value in effect.off.items())
@@ -101,6 +110,7 @@ def page(effect: Effect, said: Words) -> str:
         f"It acts only together with {link(effect.within)}." if effect.within else "",
         "## Equation",
         markdown.fenced(said.equation.strip(), "{math}"),
+        f"Here {said.symbols.strip()}.",
         f"Source: {said.source}. Computed by `{said.code}`.",
         "## Picture",
         f"```{{figure}} ../pictures/{markdown.slug(effect.name)}.png\n:alt: {alt(effect, said)}\n\n{said.caption}\n```",

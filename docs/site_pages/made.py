@@ -15,7 +15,7 @@ from site_pages import markdown
 TEST = re.compile(r"tests/[\w/]+(?:\.py)?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 """Of one piece, so that no line ends in it."""
-HEADS = ("study", "what it shows", "made", "by", "on")
+HEADS = ("study", "what it shows", "made", "by", "machine, CPU time")
 
 
 def table(page: str | None = None) -> str:

@@ -11,6 +11,10 @@ SPECIAL = re.compile(r"([\\*_<>\[\]$|{}#~^])")
 """Letters that Markdown takes for more than themselves."""
 CODE = re.compile(r"(``[^`]+``|:\w+:`[^`]+`|`[^`]+`)")
 LINKED = re.compile(r"docs/([\w\\]+)\.md")
+HELD = re.compile(r"(?<=[\d%]) \+- (?=\d)|(?<=\d) (?:%|of|nm|[mu]m\^2|[munp]?[JWsVAS])(?![\w=])")
+"""A deviation behind its number, a unit behind its own."""
+SEEDS = re.compile(r"(?<=\d) / (?=\d)")
+"""Between the numbers of two seeds."""
 UNDERLINE = re.compile(r"^=+( +=+)+$")
 INDENT = "    "
 
@@ -56,15 +60,39 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def whole(page: str) -> str:
+    """Return a page in whose tables no line ends within a number with its deviation, unit or that of another seed."""
+    return "\n".join(_whole(line) if line.startswith("|") else line for line in page.split("\n"))
+
+
+def _whole(row: str) -> str:
+    return "|".join("`".join(_unbroken(cell)) for cell in row.split("|"))
+
+
+def _unbroken(cell: str) -> Iterable[str]:
+    """Yield the parts of a cell between marks of code, text and code in turns; the numbers of the text are held."""
+    for number, part in enumerate(cell.split("`")):
+        held = part if number % 2 else HELD.sub(_stay, part)
+        yield held if number % 2 or "+-" in cell else SEEDS.sub(_stay, held)
+
+
+def _stay(found: re.Match[str]) -> str:
+    """Return what was found on one line; after a hyphen a line may end even ahead of a space that does not break."""
+    return found[0].replace("- ", "-\N{WORD JOINER} ").replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def fenced(code: str, language: str = "text") -> str:
     """Return code in a box."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", code)), default=0))
     return f"{fence}{language}\n{code.rstrip()}\n{fence}"
 
 
-def docstring(words: str) -> str:
-    """Return a docstring as Markdown: paragraphs, indented blocks as code, tables and equations as they are drawn."""
-    blocks = re.split(r"\n{2,}", inspect.cleandoc(words))
+def docstring(words: str, within: bool = True) -> str:
+    """Return a docstring as Markdown: paragraphs, indented blocks as code, tables and equations as they are drawn.
+
+    That of a module is not within anything: lines that are all indented below its first are a block of code.
+    """
+    blocks = re.split(r"\n{2,}", inspect.cleandoc(words if within else f"\n{words}"))
     return "\n\n".join(_joined(blocks))
 
 

@@ -85,7 +85,7 @@ def formats() -> str:
     parts = ["# File formats", _FORMATS]
     for title, module in FORMATS.items():
         told = importlib.import_module(module).__doc__ or ""
-        parts += [f"## {title}", markdown.docstring(told), f"From `{module}`."]
+        parts += [f"## {title}", markdown.docstring(told, within=False), f"From `{module}`."]
     return "\n\n".join(parts) + "\n"
 
 

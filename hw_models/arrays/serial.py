@@ -5,10 +5,10 @@ R of the DAC. With the partial sums P_m that the ADC makes of digit m, shifted a
 
     y = sum_m (2^n - 1) 2^(n m) (step/R) P_m
 
-unsigned          ceil(B/n) digits of the code magnitude         ceil((B - 1)/n) digits of |code|, each driven with the
-sign of the code twos_complement   ceil((B - 1)/n) digits of the lower B - 1 bits, from 0 up, and ahead of them the sign
-bit as a digit of
-                  its own, which drives the full scale and counts -2^(B - 1) step/R
+    unsigned          ceil(B/n) digits of the code
+    magnitude         ceil((B - 1)/n) digits of |code|, each driven with the sign of the code
+    twos_complement   ceil((B - 1)/n) digits of the lower B - 1 bits, from 0 up, and ahead of them the sign bit as a
+                      digit of its own, which drives the full scale and counts -2^(B - 1) step/R
 
 The DAC's noise and rounding come once, ahead of the code; what is drawn in reads is drawn in every digit. A partial sum
 is one of drives up to the full scale however small the signal: the range of the ADC is calibrated on partial sums, in
@@ -18,7 +18,8 @@ matter.
 
 Sources: Shafiee et al., ISCA 2016 (ISAAC: bit by bit, a conversion for each, shift and add; two's complement); signs
 ahead of every bit as in Wan et al., Nature 608:504, 2022, whose chip adds the bits up as charge ahead of one
-conversion. """
+conversion.
+"""
 
 from __future__ import annotations
 

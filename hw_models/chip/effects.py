@@ -329,7 +329,8 @@ LEARNING: tuple[Effect, ...] = (
         {"update.scheme": "digital"},
         ("device.cell.kind", "device.pulse.dw_min", "device.pulse.w_max", "device.pulse.w_min", "update."),
         told="a digital master copy learns with the same optimiser and rates; with update.scaling 'auto' the rates are"
-        " then factors of the gradient",
+        " then factors of the gradient; reference devices of the weights give way to a digital reference, which wires,"
+        " mismatch and noise do not reach: what those cost alone is another number than beside a reference device",
         special=_in_memory,
     ),
 )  # fmt: skip

@@ -12,14 +12,14 @@ held, converted and sent as trains as the two phases of a centred estimator are,
 since the free phase, a pair of phases k and l has d_k - d_l in it (:mod:`hw_models.periphery.holders` for what a holder
 adds by its turn):
 
-==========  =======================  =======================================================================
-order       nudges, centred          what is left of d_k = a + b k and of holders A, B
-==========  =======================  =======================================================================
-fixed       + -                      -b, and A - B
-batch       + - or - + at random     the same with a sign of each batch's own
-sample      + - or - + at random     the same with a sign of each sample's own
-mirrored    + - - +                  nothing: each pair is settled again in the reverse order, and both are averaged
-==========  =======================  =======================================================================
+==========  ===============================  =======================================================================
+order       nudges, centred                  what is left of d_k = a + b k and of holders A, B
+==========  ===============================  =======================================================================
+fixed       ``+ -``                          -b, and A - B
+batch       ``+ -`` or ``- +`` at random     the same with a sign of each batch's own
+sample      ``+ -`` or ``- +`` at random     the same with a sign of each sample's own
+mirrored    ``+ - - +``                      nothing: each pair is settled again in reverse, and both are averaged
+==========  ===============================  =======================================================================
 
 Mirrored, an estimator settles every nudge twice, and with it the free phase where that is one of its states: (free, +),
 (+, free). ``null`` settles as many phases without a nudge behind each pair, two in the same holders as the pair, and

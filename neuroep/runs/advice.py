@@ -110,7 +110,8 @@ def unsettled(what: str, phase: str, health: Entries, schedule: Schedule, noisy:
     moving = MOVING[phase].format(residual)
     name = _bound(phase)
     if noisy:
-        return [f"read noise keeps {what} from settling, {moving}: {name} = {tolerance:g} is below the noise"]
+        cure = "settling.stop calibrated finds how many sweeps they need"
+        return [f"read noise keeps {what} from settling, {moving}: {name} = {tolerance:g} is below the noise; {cure}"]
     if _number(health, "at_levels") > share / 2:
         return _levels(what, phase, residual, name, tolerance)
     cure = f"raise settling.{phase}_steps (now {schedule.steps})"

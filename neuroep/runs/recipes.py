@@ -292,7 +292,7 @@ def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
     elif seen.apart > APART:
         reason = f"the transposed path has other weights, by {seen.apart:.2g} of their size"
     elif seen.ratio[worst] < ENOUGH:
-        reason = f"the nudge moves {worst} by {seen.ratio[worst]:.2g} times the noise of its reads, and theirs shrinks"
+        reason = f"{_beside(worst, seen.ratio[worst])}, and increments are read with less noise"
     elif seen.step[coarse] > 1:
         reason = f"a step of the converters is {seen.step[coarse]:.2g} times what the nudge moves in {coarse}"
     elif device.phase_drift or device.nudge_shift:
@@ -318,6 +318,13 @@ def _choices(chip: Chip, seen: Observed) -> Iterator[Choice]:
         yield Choice("estimator.beta", "0.5", "a larger nudge stands above what holders and supplies add")
     if read.hold_noise:
         yield Choice("chip.readout.holds", "4", "the mean of four holds has half the noise of one")
+
+
+def _beside(layer: str, ratio: float) -> str:
+    """Say how what the nudge moves in a layer compares with the noise of its reads."""
+    if ratio == 0:
+        return f"what the nudge moves in {layer} does not stand out of the noise of reads"
+    return f"the nudge moves {layer} by {ratio:.2g} times the noise of its reads"
 
 
 def _of_rates(config: Config, chosen: Sequence[Choice], seen: Observed) -> Iterator[Choice]:

@@ -124,3 +124,7 @@ def test_points_of_a_grid_are_named_by_their_values():
     ax.figure.canvas.draw()
     assert ax.get_xlabel() == "energy of a classification"
     assert any(text.get_text().endswith("\N{MICRO SIGN}J") for text in ax.get_xticklabels())
+    page = ax.figure.bbox
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 and box.x1 <= page.x1 and ax.bbox.y0 < box.y0, text.get_text()

@@ -88,6 +88,14 @@ def test_many_points_are_compared_with_two_and_four_alone(tiny: Path, tmp_path: 
     assert [formula.name for formula in found.formulas] == ["centred", "positive", "negative", "4 points", "10 points"]
 
 
+def test_the_chip_is_named_where_it_acts(tiny: Path, tmp_path: Path) -> None:
+    """Only the gradient that training uses is that of the chip; the rest is exact arithmetic with its weights."""
+    found = gradcheck.run(config.load(tiny, ["--chip", "rram"]), tmp_path / "out", **FEW)
+    told = [line for line in found.as_text().splitlines() if "on the chip wan_2022_reram" in line]
+    assert len(told) == 1 and told[0].startswith("the gradient that training uses")
+    assert found.as_text().count("(exact arithmetic)") == 2
+
+
 def test_dead_outputs_are_told(tiny: Path, tmp_path: Path) -> None:
     found = gradcheck.run(config.load(tiny, ["--output_bias", "-5.0"]), tmp_path / "out", **FEW)
     assert found.about["dead_outputs"] == 1

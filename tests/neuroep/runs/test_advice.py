@@ -62,9 +62,10 @@ class TestSettling:
     def test_noise_is_named_as_the_reason(self):
         health = {"residual": 0.17, "unsettled": 1.0, "nudged_residual": 1.4, "nudged_unsettled": 1.0}
         free, nudged = said(health, noisy=True, tolerance=1e-2, nudged_tolerance=0.03)
-        why = "states still move by 0.17: settling.tolerance = 0.01 is below the noise"
+        cure = "settling.stop calibrated finds how many sweeps they need"
+        why = f"states still move by 0.17: settling.tolerance = 0.01 is below the noise; {cure}"
         assert free == f"read noise keeps free phases from settling, {why}"
-        assert nudged.endswith("settling.nudged_tolerance = 0.03 is below the noise")
+        assert nudged.endswith(f"settling.nudged_tolerance = 0.03 is below the noise; {cure}")
         assert said(health, noisy=True) == []
 
     def test_levels_are_named_as_the_reason(self):

@@ -50,6 +50,13 @@ def test_what_is_seen_is_the_noise_of_two_reads_and_what_the_nudge_moves():
     assert ratios[0] == float("inf") and 1.7 < ratios[1] / ratios[2] < 2.3
 
 
+def test_a_nudge_that_is_lost_in_the_noise_is_not_called_0_times_the_noise():
+    """What the nudge moves less the noise is 0 where it does not stand out of it, which the reason says in words."""
+    why = chosen({"device.read_noise": 5.0})["chip.nudged.drive"].why
+    assert "does not stand out of the noise of reads, and increments are read with less noise" in why
+    assert "the nudge moves" in chosen(PCM)["chip.nudged.drive"].why
+
+
 @pytest.mark.parametrize(
     ("chip", "wanted"),
     [
