@@ -217,12 +217,13 @@ class SettlingConfig(Section):
     """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
     check_every: Count | None = None
     """Steps between two checks of the tolerance; unset leaves this to the engine."""
-    stop: Literal["tolerance", "calibrated"] = "tolerance"
-    """What ends a phase before its most steps. Tolerance: its tolerance. Calibrated: on a chip, whose noise and levels
-    may never meet a tolerance, the number of sweeps that calibration samples needed. It is found ahead and is the same
-    for all samples. The tolerance is then what states may miss beside their noise (root mean square), and
-    nudged_tolerance the share of a layer's displacement that may be missing. Without a chip, phases end by their
-    tolerance."""
+    stop: Literal["tolerance", "by_sample", "calibrated"] = "tolerance"
+    """What ends a phase before its most steps. Tolerance: its tolerance. By sample: that tolerance for each sample by
+    itself, which then leaves the batch, in exact arithmetic, with dt = 1 and nudged_form differences. Calibrated: on a
+    chip, whose noise and levels may never meet a tolerance, the number of sweeps that calibration samples needed. It is
+    found ahead and is the same for all samples. The tolerance is then what states may miss beside their noise (root
+    mean square), and nudged_tolerance the share of a layer's displacement that may be missing. Without a chip,
+    calibrated phases end by their tolerance."""
     calibrate_every: Count = 100
     """Training with stop calibrated: updates after which the numbers of sweeps are found anew, since weights change."""
 

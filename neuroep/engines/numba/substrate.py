@@ -18,11 +18,11 @@ from hw_models.kept_memory import KeptMemory
 from hw_models.tally import CurrentPhase, Tally, repeated
 from neuroep.data.batch import WordRows
 from neuroep.engines.differences import DifferenceParts
-from neuroep.engines.numba.arrays import ideal
+from neuroep.engines.numba.arrays import Deferred, ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.differences import ExactDifferences
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Replayer, Signs, Timeless, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Move, Neurons, Replayer, Signs, Timeless, View
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
@@ -179,9 +179,23 @@ class ExactSubstrate(Timeless):
         """Return arrays of one width below each other."""
         return np.concatenate(rows)
 
+    def some(self, values: np.ndarray | Deferred, rows: np.ndarray) -> np.ndarray | Deferred:
+        """Return rows, a copy."""
+        return values[rows]
+
+    def put(self, whole: np.ndarray | Deferred, some: np.ndarray | Deferred, move: Move) -> np.ndarray | Deferred:
+        """Write some rows to their place."""
+        target, source = (each.post if isinstance(each, Deferred) else each for each in (whole, some))
+        target[move.places] = source[move.rows]
+        return whole
+
+    def largest(self, values: np.ndarray) -> np.ndarray:
+        """Return the largest number of every row, without its sign."""
+        return np.asarray(np.abs(values).max(axis=1, initial=0))
+
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
-        """Return the values as they are."""
-        return dict(values)
+        """Return the largest number of each."""
+        return {name: float(np.max(each)) for name, each in values.items()}
 
     def displacements(self, pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, tuple[float, float]]:
         """Return max|s - s_origin| and max|s|."""
