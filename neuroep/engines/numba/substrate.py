@@ -142,7 +142,7 @@ class ExactSubstrate(Timeless):
         values: dict[str, np.ndarray] = {}
         for synapse in network.dense:
             if len(synapse.pre) > 1 and not set(synapse.pre) & set(values):
-                joint, place = np.zeros((samples, synapse.shape[1]), dtype=dtype), 0
+                joint, place = self.setting.memory.zeros((samples, synapse.shape[1]), np.dtype(dtype)), 0
                 for name in synapse.pre:
                     size = network.layer(name).size
                     values[name] = joint[:, place : place + size]
@@ -164,16 +164,15 @@ class ExactSubstrate(Timeless):
 
     def joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """Return states side by side; copied only where memory does not lie so already."""
-        joint = parts[0].base
-        if joint is None or joint.shape[1] != sum(part.shape[1] for part in parts):
-            return np.concatenate(parts, axis=1)
-        first, rows = (parts[0].ctypes.data - joint.ctypes.data) // joint.strides[0], len(parts[0])
-        place = joint.ctypes.data + first * joint.strides[0]
+        first = parts[0]
+        place, width = first.ctypes.data, sum(part.shape[1] for part in parts)
         for part in parts:
-            if part.base is not joint or part.ctypes.data != place:
+            if part.base is not first.base or part.strides != first.strides or part.ctypes.data != place:
                 return np.concatenate(parts, axis=1)
             place += part.shape[1] * part.itemsize
-        return joint if rows == len(joint) else joint[first : first + rows]
+        if width * first.itemsize > first.strides[0]:
+            return np.concatenate(parts, axis=1)
+        return np.lib.stride_tricks.as_strided(first, (len(first), width), first.strides)
 
     def below(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Return arrays of one width below each other."""
