@@ -15,7 +15,8 @@ The slowest sample leaves where the whole batch would have ended. The others hav
 miss is within the tolerance, where it was within less of it before. A tolerance means what it says, for every sample.
 
 Leaving copies what moves of those that stay. It is done where at least a share :data:`SHARE` of those that are there
-has settled; the others of them go on until then. A phase in exact arithmetic alone has samples leave it: on a chip they
+has settled; the others of them go on until then. Where products are rounded at first (:mod:`neuroep.engines.rounding`),
+samples leave that part of a free phase too, and all are there again when products are read in full. A phase in exact arithmetic alone has samples leave it: on a chip they
 settle side by side, and what a read draws belongs to its place.
 """
 

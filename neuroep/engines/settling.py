@@ -229,10 +229,7 @@ class Settling:
         self._change = self.residual = math.inf
         self.steps, self._counted, self.ended = 0, 0, False
         self._recent: deque[State] = deque(recent, maxlen=engine.averages)
-        self._accelerated = None
-        if schedule.acceleration != "none":
-            engine.check_exact("acceleration", schedule.acceleration, "none")
-            self._accelerated = Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
+        self._accelerated = self._accelerator()
 
     def __iter__(self) -> Settling:
         return self
@@ -290,19 +287,19 @@ class Settling:
                 self.residual = stopping.relative(changes, displaced, schedule.dt, engine.epsilon)
         self.ended = last or (stops and self.residual <= schedule.tolerance)
         if stops and not self.ended and schedule.stop == BY_SAMPLE:
-            self._leave()
+            self._leave(schedule.tolerance)
         if self.ended and self._left is not None:
             self.residual = max(self.residual, self._left.residual)
         if engine.averages > 1:
             self._recent.append(engine.fork(self._own))
             self._own = engine.mean(self.clamped, self._recent) if self.ended else self._own
 
-    def _leave(self) -> None:
-        """Let the samples go that have settled."""
+    def _leave(self, tolerance: float) -> None:
+        """Let the samples go whose last sweep changed them by no more than that."""
         engine = self.engine
         changed = engine.by_sample(self._changes).values()
         residuals = np.max([np.zeros(self._present.samples), *changed], axis=0) / self.schedule.dt
-        staying = leaving.leavers(residuals, self.schedule.tolerance)
+        staying = leaving.leavers(residuals, tolerance)
         if staying is None:
             return
         own = self._left is not None
@@ -314,6 +311,20 @@ class Settling:
         self._present = engine.some_clamped(self._present, rows)
         if self._accelerated is not None:
             self._accelerated.select(rows, engine.some)
+
+    def _join(self) -> None:
+        """Go on with all samples, those too that have left."""
+        if self._left is not None:
+            self._own, self._present, self._left = self.state, self.clamped, None
+            self._accelerated = self._accelerator()
+
+    def _accelerator(self) -> Accelerated | None:
+        """Return what accelerates the phase, which knows of no sweep yet."""
+        if self.schedule.acceleration == "none":
+            return None
+        engine = self.engine
+        engine.check_exact("acceleration", self.schedule.acceleration, "none")
+        return Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
 
     # As :class:`neuroep.engines.parts.Replayable`.
 
@@ -347,12 +358,19 @@ class Settling:
         return found
 
     def _refine(self) -> None:
-        """Read products in full from now on, once sweeps change what rounded ones can tell, or less in every sweep."""
+        """Read products in full from now on, once sweeps change what rounded ones can tell, or less in every sweep.
+
+        Samples that have come to that by themselves wait for the others.
+        """
         before = self._changed[-1] if self._changed else math.inf
         self._look()
-        if self._change <= max(COARSE, self.schedule.tolerance) or self._change > 0.7 * before:
+        bound = max(COARSE, self.schedule.tolerance)
+        if self._change <= bound or self._change > 0.7 * before:
+            self._join()
             self._coarse = False
             self._own.stale = frozenset(self._own.values)
+        elif self.schedule.stop == BY_SAMPLE:
+            self._leave(bound)
 
     def _update(self, number: int, group: tuple[str, ...]) -> dict[str, Values]:
         """Move one group of layers, accelerated where it is to be; return max|delta s| of each."""
