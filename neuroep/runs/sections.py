@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hw_models.chip import Chip
 from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
-from neuroep.engines.schedule import Schedule
+from neuroep.engines.schedule import BY_SAMPLE, TOLERANCE, Schedule
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import MOST, PERIODS, Kind, Order, check_order, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
@@ -230,9 +230,16 @@ class SettlingConfig(Section):
     @model_validator(mode="after")
     def _fits(self) -> SettlingConfig:
         try:
-            Schedule(self.order, dt=self.dt, acceleration=self.acceleration)
+            Schedule(self.order, dt=self.dt, acceleration=self.acceleration, stop=self.stop)
         except ConfigError as error:
             raise ValueError(str(error)) from None
+        if self.stop == BY_SAMPLE:
+            if self.tolerance == 0 == self.nudged_tolerance:
+                told = "nothing ends a phase; set tolerance or nudged_tolerance"
+                raise ValueError(f"stop = '{BY_SAMPLE}': {told}")
+            if self.nudged_form != "differences":
+                told = "both ends of a contrast take the same sweeps; set nudged_form = 'differences'"
+                raise ValueError(f"stop = '{BY_SAMPLE}': {told}")
         usual = type(self).model_fields["calibrate_every"].default
         if self.stop != "calibrated" and self.calibrate_every != usual:
             raise ValueError(f"calibrate_every = {self.calibrate_every}: it acts only with stop = 'calibrated'")

@@ -13,6 +13,7 @@ from neuroep.engines import leaving
 from neuroep.engines.numba import attention
 from neuroep.engines.schedule import BY_SAMPLE, Schedule
 from neuroep.errors import ConfigError
+from neuroep.gradients import angles
 from neuroep.gradients.estimators import Estimator
 from tests import cases
 from tests.neuroep.engines import sides
@@ -258,3 +259,27 @@ def test_nothing_is_replayed_that_changes_its_shape():
     clamped = case.engine.clamp(case.batch)
     free = case.engine.settle(clamped, case.left(case.free))
     case.engine.nudge(clamped, case.left(case.nudged), [BETA], free)
+
+
+@pytest.mark.parametrize("acceleration", ["none", "anderson"])
+@pytest.mark.usefixtures("eager")
+def test_where_products_are_rounded_at_first(acceleration):
+    """All samples are there again when products are read in full, and settle as in full precision alone."""
+    net = sides.network("inference", "hard_sigmoid", True)
+    theta, batch = sides.parameters(net, 2.5), cases.batch(net, 40, spread=2.0)
+    exact = engines.build("local", net, theta, dtype="float64")
+    rest = Schedule(steps=400, tolerance=1e-11)
+    wanted = Estimator("centred", BETA, rest, replace(NUDGED, steps=400, tolerance=1e-7))
+    how = {"stop": BY_SAMPLE, "acceleration": acceleration}
+    free, nudged = replace(FREE, tolerance=1e-4, **how), replace(NUDGED, tolerance=0.005, **how)
+    engine = engines.build("local", net, theta, products="bfloat16")
+    clamped = engine.clamp(batch)
+    found = engine.settle(clamped, free)
+    settled = exact.settle(batch, rest)
+    for layer, value in exact.states(settled).items():
+        assert np.abs(engine.states(found)[layer] - value).max() < 20 * free.tolerance
+    assert found.residual <= free.tolerance and len(found.state.values["output"]) == 40
+    assert engine.settle_steps < 40 * found.steps
+    gradient = Estimator("centred", BETA, free, nudged).gradient(engine, batch)
+    for name, value in wanted.gradient(exact, batch).items():
+        assert angles.relative_error(gradient[name], value) < 0.05, name
