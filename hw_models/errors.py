@@ -11,6 +11,8 @@ from hw_models.text import one_line, shown
 
 FEW = 4
 """Names much alike, among which the one with the fewest slips is taken."""
+BEGUN = 2
+"""Letters from which on a word may be the beginning of a longer name."""
 ALIKE = 0.75
 """How much alike the names of two files or folders are, from which on one may be meant by the other (1: the same)."""
 
@@ -43,12 +45,23 @@ def reason(error: Exception) -> str:
 
 
 def nearest(name: object, allowed: Iterable[object]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the closest allowed name, or an empty string."""
+    """Return ``"; did you mean 'x'?"`` for the closest allowed name, or an empty string.
+
+    A name that begins with what was given is closer than one that is as long: ``--resp`` is short for ``--response``,
+    though fewer letters make it ``--help``.
+    """
     names, given = {str(a).lower(): str(a) for a in allowed}, _named(name).lower()
+    if begins := begun(given, names):
+        return f"; did you mean '{names[min(begins, key=len)]}'?"
     close = difflib.get_close_matches(given, names, n=FEW, cutoff=0.5)
     # Letters that changed places count as two in what difflib compares, and "acd" is as near to "dac" as to "adc".
     best = min(close, key=lambda one: slips(given, one), default=None)
     return f"; did you mean '{names[best]}'?" if best is not None else ""
+
+
+def begun(given: str, names: Iterable[str]) -> list[str]:
+    """Return the names that a word is the beginning of, if it has letters enough."""
+    return [one for one in names if one.startswith(given)] if len(given.lstrip("-")) >= BEGUN else []
 
 
 def nearest_path(path: Path, ending: str = "") -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hw_models.reading import Entries
 from neuroep import __version__
-from neuroep.errors import ConfigError, NeuroepError, UserError, nearest, slips, unknown
+from neuroep.errors import ConfigError, NeuroepError, UserError, begun, nearest, slips, unknown
 from neuroep.runs import fit_arguments, folders, memory, streams
 from neuroep.runs.streams import say
 
@@ -98,10 +98,14 @@ class Parser(argparse.ArgumentParser):
 
     def _elsewhere(self, given: str) -> str:
         """Say of which other commands an option is that is near to none of this one; else nothing."""
+        if begun(given, self.options):
+            return ""
         far = min(slips(given, own) for own in self.options)
         others = {name: slips(given, name) for each in self.beside.values() for name in each.options}
-        near = min(others, key=others.__getitem__, default="")
-        if not near or others[near] > SLIPS or far <= SLIPS:
+        begins = begun(given, others)
+        near = min(begins or others, key=others.__getitem__, default="")
+        # One slip is likelier than the beginning of a longer word, two are not.
+        if not near or (far <= 1 if begins else far <= SLIPS or others[near] > SLIPS):
             return ""
         whose = [f"neuroep {name}" for name, command in self.beside.items() if near in command.options]
         return f"unknown option '{given}': '{near}' is one of {', '.join(whose)}; {self.prog} has {self._allowed()}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw_models.errors import UserError, nearest, nearest_path, reason, slips, unknown
+from hw_models.errors import UserError, begun, nearest, nearest_path, reason, slips, unknown
 
 __all__ = [
     "CheckpointError",
@@ -11,6 +11,7 @@ __all__ = [
     "DivergenceError",
     "NeuroepError",
     "UserError",
+    "begun",
     "nearest",
     "nearest_path",
     "reason",

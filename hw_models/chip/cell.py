@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hw_models.chip.fields import Count, Finite, NonNegative, Part, at
 
@@ -56,8 +57,8 @@ class Cell(Part):
         """Whether two devices take pulses."""
         return self.kind != "single"
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together."""
         if self.kind != "one_sided":
             names = (name for name in type(self).model_fields if name.startswith(("refresh", "reset")))
             self.idle("with cell.kind one_sided", *names)
@@ -65,5 +66,4 @@ class Cell(Part):
             names = (name for name in type(self).model_fields if name.startswith(("refresh_", "reset")))
             self.idle("with refresh_every", *names)
         if self.refresh_lesser > self.refresh_above:
-            raise ValueError(f"refresh_lesser = {self.refresh_lesser}: at most refresh_above = {self.refresh_above}")
-        return self
+            yield f"refresh_lesser = {self.refresh_lesser}: at most refresh_above = {self.refresh_above}"

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hw_models.chip.fields import Bits, Count, NonNegative, Part, Positive, at
 
@@ -52,10 +53,10 @@ class Converter(Part):
         digital = self.bits is not None or self.noise > 0
         return self.model_copy(update={"sign": "signed", "range": None if digital else self.range})
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together."""
         if self.bits == 1 and self.sign != "unsigned":
-            raise ValueError(f"bits = 1: a {self.sign} converter has zero among its levels and needs 2 or more")
+            yield f"bits = 1: a {self.sign} converter has zero among its levels and needs 2 or more"
         if not self.acts:
             self.idle("with bits, a range or noise", "sign", "percentile", "margin")
         if self.bits is None:
@@ -63,8 +64,7 @@ class Converter(Part):
         if self.range is not None:
             self.idle("where the range is calibrated", "percentile", "margin")
             if self.sign == "auto":
-                raise ValueError("sign = 'auto': a fixed range needs signed or unsigned")
-        return self
+                yield "sign = 'auto': a fixed range needs signed or unsigned"
 
 
 class DAC(Converter):
@@ -100,8 +100,9 @@ class DAC(Converter):
             return self.digit_bits
         return self.bits - (not unsigned and self.digit_sign == "magnitude")
 
-    @model_validator(mode="after")
-    def _digits(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together, of digits too."""
+        yield from super().impossible()
         if self.digit_bits is None and self.encoding != "serial":
             self.idle("with digit_bits, or encoding serial", "digit_sign")
         if self.sign == "unsigned":
@@ -112,7 +113,6 @@ class DAC(Converter):
             most = self.bits - 1 if self.sign == "signed" else self.bits
             if self.digit_bits >= most:
                 self.idle(f"below {most}, the bits of a code without its sign", "digit_bits")
-        return self
 
 
 class ADC(Converter):
@@ -150,10 +150,10 @@ class ADC(Converter):
         """Whether it changes a signal."""
         return super().acts or self.bends
 
-    @model_validator(mode="after")
-    def _errors(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together, of errors too."""
+        yield from super().impossible()
         if self.bits is None or self.bits > WIDEST:
             self.idle(f"with bits up to {WIDEST}", "dnl")
         if not (self.inl or self.inl_spread):
             self.idle("with inl or inl_spread", "inl_shape")
-        return self

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hw_models.chip.fields import NonNegative, Part, at
 
@@ -33,9 +34,8 @@ class Counter(Part):
     """With management: trains are fitted to signals that are larger than those of the first phase by this share. This
     leaves room for the signals of the second phase."""
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together."""
         if self.shift is not None and self.shift > self.bits - 2:
             pulse = f"a counter of {self.bits} bits never reaches a pulse of {1 << self.shift} counts"
-            raise ValueError(f"shift = {self.shift}: {pulse}, allowed is up to {self.bits - 2}")
-        return self
+            yield f"shift = {self.shift}: {pulse}, allowed is up to {self.bits - 2}"

@@ -16,9 +16,9 @@ work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws`, :mod:`hw_models
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from hw_models.chip import faults, layers
 from hw_models.chip.cell import Cell
@@ -317,8 +317,8 @@ class Chip(Part):
 
     __str__ = __repr__
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together."""
         if self.substrate == "event_driven":
             none = "on crossbars: an event-driven array has none"
             self.idle(none, "crossbar", "device", "wires", "dac", "adc", "transposed")
@@ -335,7 +335,7 @@ class Chip(Part):
         if not self.timing.passes:
             told = "where time passes, with timing.integration or another duration"
             self.idle(told, "device.read_noise_band", "device.rtn_decades")
-        self._check_cells()
+        yield from self._check_cells()
         if not self.timing.settles:
             self.idle("where phases take time, with timing.integration, hold or another duration", "readout.hold_time")
         if self.update.scheme == "digital":
@@ -359,7 +359,7 @@ class Chip(Part):
             self.idle("with an ADC, of a fast array that products do not read", "update.transfer.read_range")
         if self.update.chops_seen and self.dac.acts and self.dac.sign == "unsigned":
             seen = f"with update.transfer.gamma = {self.update.of_transfer('gamma')} inputs have the signs of a chopper"
-            raise ValueError(f"dac.sign = 'unsigned': {seen}, use 'signed' or 'auto'")
+            yield f"dac.sign = 'unsigned': {seen}, use 'signed' or 'auto'"
         noisy = self.device.noisy or self.heat.noise
         if not self.device.noisy:  # thermal noise is drawn by lines
             self.idle("with noise of devices, device.read_noise or rtn_share above 0", "crossbar.exact_noise")
@@ -375,19 +375,18 @@ class Chip(Part):
         if self.update.write_threshold and wears:
             what = f"update.write_threshold = {self.update.write_threshold}"
             alone = f"devices that are left alone {wears} by histories of their own"
-            raise ValueError(f"{what}: {alone}, set device.{wears} = 0")
+            yield f"{what}: {alone}, set device.{wears} = 0"
         if not self.redraws:
             self.idle("where products or states that are read again differ", "nudged.mean_sweeps")
         if self.transposed.devices == "same":
             self.idle("with transposed.devices own", "nudged.paths")
         if self.nudged.increments:
-            self._check_increments()
-        self._check_paths()
+            yield from self._check_increments()
+        yield from self._check_paths()
         if self.crossbar.slices > 1:
-            self._check_slices()
+            yield from self._check_slices()
         if self.crossbar.mapping == "offset":
-            self._check_offset()
-        return self
+            yield from self._check_offset()
 
     def _check_rows(self) -> None:
         """Refuse a duration of writing rows anew where weights change in memory, and none is."""
@@ -398,7 +397,7 @@ class Chip(Part):
             again = "that of weights which outgrow it (update.fill below 1) or of references (update.zero_shift)"
             self.idle(f"with update.scheme digital, or with a programming behind the first: {again}", "timing.row")
 
-    def _check_cells(self) -> None:
+    def _check_cells(self) -> Iterator[str]:
         """Refuse cells that no pulse reaches, or that the layout has no devices for."""
         bar, cell = self.crossbar, self.device.cell
         in_memory = f"where weights change in memory, with update.scheme {PULSING}"
@@ -406,11 +405,11 @@ class Chip(Part):
             self.idle(in_memory, "device.cell", "device.endurance", "device.retention")
             self.idle(in_memory, "device.retention_spread")
             if bar.reference == "device":
-                raise ValueError(f"crossbar.reference = 'device': it acts only {in_memory}")
+                yield f"crossbar.reference = 'device': it acts only {in_memory}"
         if not self.timing.passes:
             self.idle("where time passes, with timing.integration or another duration", "device.retention")
         if cell.paired and bar.mapping != "differential":
-            raise ValueError(f"device.cell.kind = '{cell.kind}': a pair needs crossbar.mapping = 'differential'")
+            yield f"device.cell.kind = '{cell.kind}': a pair needs crossbar.mapping = 'differential'"
         if bar.reference != "device":
             names = ("reference_at", "reference_mean", "reference_spread", "reference_rounds")
             self.idle("with crossbar.reference device", *(f"device.cell.{name}" for name in names))
@@ -445,15 +444,15 @@ class Chip(Part):
             told = f"with a drift exponent and a time, device.age or timing, or read noise of law {AGEING}"
             self.idle(told, "device.drift_start")
 
-    def _check_increments(self) -> None:
+    def _check_increments(self) -> Iterator[str]:
         for name, converter in (("dac", self.dac), ("adc", self.adc)):
             if converter.bits == 1:
-                raise ValueError(f"{name}.bits = 1: increments have either sign and need 2 or more")
+                yield f"{name}.bits = 1: increments have either sign and need 2 or more"
         if self.attention.kind == "analog":
             read = "analog attention units read states"
-            raise ValueError(f"nudged.drive = 'increments': {read}, use attention.kind = 'digital'")
+            yield f"nudged.drive = 'increments': {read}, use attention.kind = 'digital'"
 
-    def _check_paths(self) -> None:
+    def _check_paths(self) -> Iterator[str]:
         """Refuse what no current of this chip goes by."""
         adc, dac, device = self.adc, self.dac, self.device
         if not max(adc.gain_spread, adc.offset_spread, adc.inl_spread, adc.dnl, self.timing.adc):
@@ -469,7 +468,7 @@ class Chip(Part):
             if not priced:
                 self.idle("with device.iv sinh or cubic, or with constants of cost", "dac.encoding")
         elif dac.bits is None and dac.range is None:
-            raise ValueError(f"device.iv = {device.iv!r}: it needs a DAC with a full scale, dac.bits or dac.range")
+            yield f"device.iv = {device.iv!r}: it needs a DAC with a full scale, dac.bits or dac.range"
         elif wired:
             self.idle("with device.iv linear, behind wires", "wires.refresh_every", "crossbar.exact_noise")
         elif dac.encoding != "amplitude" or dac.digit_bits == 1:
@@ -486,26 +485,26 @@ class Chip(Part):
         if dac.encoding not in ("pulses", "serial"):
             self.idle("with dac.encoding pulses or serial", "cost.integration_step")
 
-    def _check_slices(self) -> None:
+    def _check_slices(self) -> Iterator[str]:
         levels, bits = self.device.levels, self.crossbar.slice_bits or 0
         if levels is not None and levels < 2**bits:
-            raise ValueError(f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}")
+            yield f"crossbar.slice_bits = {bits}: {2**bits} levels, the device has {levels}"
         if self.device.disturb:
-            raise ValueError(f"device.disturb = {self.device.disturb}: it is of weights on one slice, not of several")
+            yield f"device.disturb = {self.device.disturb}: it is of weights on one slice, not of several"
         if self.update.scheme != "digital":
-            raise ValueError(f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only")
+            yield f"update.scheme = '{self.update.scheme}': bit slices are reprogrammed, by 'digital' only"
 
-    def _check_offset(self) -> None:
+    def _check_offset(self) -> Iterator[str]:
         bar, device = self.crossbar, self.device
         if bar.zero == "level" and bar.slices == 1:
             if device.levels is None and not device.resolution:
                 self.idle("with device.levels or resolution, or slices", "crossbar.zero")
             elif not zero_and_reach(device, "level")[1]:
-                raise ValueError("crossbar.zero = 'level': device.levels leaves none on one side of it, use 3 or more")
+                yield "crossbar.zero = 'level': device.levels leaves none on one side of it, use 3 or more"
         lines, columns = bar.reference_lines, bar.columns
         few = lines is not None and (columns is None or lines < columns)
         if few and self.dac.bits is None and self.dac.range is None:
-            raise ValueError(
+            yield (
                 f"crossbar.reference_lines = {lines}: fewer than outputs of a tile need a DAC with a full scale, "
                 "dac.bits or dac.range, beyond which no line is driven"
             )

@@ -36,40 +36,47 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-class Idle(ValueError):
+class Impossible(ValueError):
+    """Fields of a part are such as cannot be together.
+
+    Attributes
+    ----------
+    told : list of str
+        A line for each fault.
+    """
+
+    def __init__(self, told: Sequence[str]) -> None:
+        self.told = list(told)
+        super().__init__("; ".join(self.told))
+
+
+class Idle(Impossible):
     """Fields are set where they could not act.
 
     Attributes
     ----------
     lines : dict of str to str
         What to say of each, by its name within the part that found it.
-    others : tuple of str
-        Lines of what else is wrong.
     """
 
     def __init__(self, lines: Mapping[str, str], others: Sequence[str] = ()) -> None:
-        self.lines, self.others = dict(lines), tuple(others)
-        super().__init__("; ".join(self.told))
-
-    @property
-    def told(self) -> list[str]:
-        """All lines."""
-        return [*self.lines.values(), *self.others]
+        self.lines = dict(lines)
+        super().__init__([*self.lines.values(), *others])
 
 
-def lines(error: ValidationError | Idle, names: Collection[str], within: Sequence[str] = ()) -> list[str]:
+def lines(error: ValidationError | Impossible, names: Collection[str], within: Sequence[str] = ()) -> list[str]:
     """Describe faults: those of single fields, or, where there are none, those between fields.
 
     Parameters
     ----------
-    error : ValidationError or Idle
+    error : ValidationError or Impossible
         Of a configuration or a part of it.
     names : collection of str
         All fields by dotted name.
     within : sequence of str
         Table in which it stands.
     """
-    if isinstance(error, Idle):
+    if isinstance(error, Impossible):
         return [".".join([*within, told]) for told in error.told]
     found: list[Page] = [{**fault, "loc": (*within, *fault["loc"])} for fault in error.errors()]
     whole = {fault["loc"][:n] for fault in found for n in range(len(fault["loc"]))}
@@ -97,7 +104,7 @@ def _is_of_a_field(fault: Entries, names: Collection[str]) -> bool:
 
 def _told(fault: Entries, names: Collection[str]) -> list[str]:
     cause = fault.get("ctx", {}).get("error")
-    if isinstance(cause, Idle):
+    if isinstance(cause, Impossible):
         return lines(cause, names, [str(part) for part in fault["loc"]])
     return [line(fault, names)]
 

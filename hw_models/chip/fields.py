@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hw_models.chip import faults
-from hw_models.chip.faults import Idle
+from hw_models.chip.faults import Idle, Impossible
 from hw_models.errors import ChipError
 
 if TYPE_CHECKING:
@@ -92,6 +92,25 @@ class Part(BaseModel):
 
     # To pydantic it is its own: parts within parts are checked without it, and keep their place in the error.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        told: list[str] = []
+        try:
+            for line in self.impossible():
+                told.append(line)
+        except Idle as error:
+            raise Idle(error.lines, told) from None
+        if told:
+            raise Impossible(told)
+        return self
+
+    def impossible(self) -> Iterator[str]:
+        """Yield a line for each fault of fields beside each other; :meth:`idle` raises where one could not act.
+
+        A fault does not end the search: what follows from one is not told as another.
+        """
+        yield from ()
 
     def idle(self, reason: str, *names: str) -> None:
         """Refuse fields that are set where they could not act.

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hw_models.chip.fields import Count, Part, Positive, at
 
@@ -67,14 +68,14 @@ class Layout(Part):
         """Whether weights may be cut whatever the first ones are."""
         return self.weight_range is not None or self.weight_clip is not None
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together."""
         if self.slices > 1 and self.slice_bits is None:
-            raise ValueError(f"slice_bits = {self.slice_bits}: with slices = {self.slices}, set both or none")
+            yield f"slice_bits = {self.slice_bits}: with slices = {self.slices}, set both or none"
         if self.slices == 1:
             self.idle("with slices above 1", "slice_bits")
         elif self.slices * (self.slice_bits or 0) > 23:
-            raise ValueError(f"slices = {self.slices}: times slice_bits more than the 23 bits of single precision")
+            yield f"slices = {self.slices}: times slice_bits more than the 23 bits of single precision"
         if self.weight_range is not None:
             self.idle("without weight_range", "weight_headroom", "weight_clip", "follow_weights")
         if self.mapping != "offset":
@@ -83,4 +84,3 @@ class Layout(Part):
             self.idle("with reference analog", "reference_lines")
         if self.reference == "device":
             self.idle("with reference digital or analog", "zero")
-        return self

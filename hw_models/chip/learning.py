@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hw_models.chip.counter import Counter
 from hw_models.chip.fields import Count, Part, Positive, at
@@ -133,8 +134,8 @@ class Update(Part):
         own: Default = getattr(self.transfer, name)
         return self.facts.takes.get(f"transfer.{name}") if own is None else own
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together."""
         others = COMMON - self.facts.takes.keys()
         if self.signals == "phases":
             others -= {"signals"}  # as chips of version 0.1 have it, whatever their rule
@@ -142,7 +143,7 @@ class Update(Part):
             self.idle(f"with scheme {takers(name)}", name)
         gamma = self.transfer.gamma
         if "transfer.tiles" in self.facts.takes and gamma is not None and not 0 < gamma < 1:
-            raise ValueError(f"transfer.gamma = {gamma}: scales of arrays fall, use more than 0 and less than 1")
+            yield f"transfer.gamma = {gamma}: scales of arrays fall, use more than 0 and less than 1"
         if not self.rounds:
             self.idle("with verify.rounds", "verify.tolerance")
         if self.verify.tolerance:
@@ -156,4 +157,3 @@ class Update(Part):
             self.idle("with signals net_counts", "counter")
         if self.facts.sends_trains and not self.scaled:
             self.idle("with scaling auto", "memory", "step", "rms", "transfer.pulses")
-        return self

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -118,8 +119,9 @@ class Readout(Converter):
         """Whether what an update sees differs from the states."""
         return self.acts or self.hold_noise > 0 or self.differs
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together, of the holders too."""
+        yield from super().impossible()
         if self.signal == "states":
             held = ("hold_offset", "hold_gain", "hold_droop", "hold_time", "chopping", "auto_zero")
             self.idle("with signal difference, where both phases are held", *held)
@@ -133,7 +135,6 @@ class Readout(Converter):
             self.idle("with hold_offset, hold_gain, hold_droop or hold_time", "auto_zero")
         if self.hold_droop and self.hold_time is not None:
             one = "a droop is said for each phase or by its time constant"
-            raise ValueError(f"hold_time = {self.hold_time}: hold_droop = {self.hold_droop} stands beside it: {one}")
+            yield f"hold_time = {self.hold_time}: hold_droop = {self.hold_droop} stands beside it: {one}"
         if self.signal == "difference" and self.range is not None:
-            raise ValueError(f"range = {self.range}: states and their difference need two, which are calibrated")
-        return self
+            yield f"range = {self.range}: states and their difference need two, which are calibrated"

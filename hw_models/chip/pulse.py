@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hw_models.chip.fields import Branch, Finite, NonNegative, Part, Positive, Share, at
 from hw_models.laws.law import meaning, menu, missing
@@ -97,17 +98,16 @@ class Pulse(Part):
         plain += ["noise", "noise_base", "noise_state", "write_noise", "corrupt", "unresponsive"]
         return self.model_copy(update={**dict.fromkeys(plain, 0.0), "table_noise": None, "noise_law": "normal"})
 
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def impossible(self) -> Iterator[str]:
+        """Yield what cannot be together."""
         self._check_idle()
-        self.law.check(self)
+        yield from self.law.faults(self)
         if self.dw_min > self.w_max - self.w_min:
-            raise ValueError(f"dw_min = {self.dw_min}: one step is larger than the range {self.w_max - self.w_min}")
+            yield f"dw_min = {self.dw_min}: one step is larger than the range {self.w_max - self.w_min}"
         if self.corrupt + self.unresponsive > 1:
-            raise ValueError(f"unresponsive = {self.unresponsive}: with corrupt = {self.corrupt} more than all devices")
+            yield f"unresponsive = {self.unresponsive}: with corrupt = {self.corrupt} more than all devices"
         if self.noise_law == "log_normal" and max(self.noise_base, self.noise_state) > 0:
-            raise ValueError("noise_law = 'log_normal': it is of noise that goes with the step alone, use 'normal'")
-        return self
+            yield "noise_law = 'log_normal': it is of noise that goes with the step alone, use 'normal'"
 
     def _check_idle(self) -> None:
         """Refuse what the response does not take, and what belongs to a spread or a noise that is not there."""

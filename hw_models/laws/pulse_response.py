@@ -120,8 +120,9 @@ class PulseLaw(Law):
         """What cycle-to-cycle noise is multiplied by at a weight, a plain function of (w, b+, b-, constants)."""
         return alike
 
-    def check(self, pulse: PulseFields) -> None:
-        """Refuse, with a ``ValueError``, numbers that this response cannot take."""
+    def faults(self, pulse: PulseFields) -> Iterator[str]:
+        """Yield a line for each number that this response cannot take."""
+        yield from ()
 
     def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield fields that do not act beside others, ``response`` where it is the constant one: when, and names."""
@@ -238,12 +239,10 @@ class PowerStep(PulseLaw):
         """Return the function."""
         return power_factors
 
-    def check(self, pulse: PulseFields) -> None:
-        """Refuse exponents below 0."""
+    def faults(self, pulse: PulseFields) -> Iterator[str]:
+        """Yield exponents below 0."""
         if min(pulse.gamma_up, pulse.gamma_down) < 0:
-            raise ValueError(
-                f"gamma_up = {pulse.gamma_up}, gamma_down = {pulse.gamma_down}: exponents should be from 0"
-            )
+            yield f"gamma_up = {pulse.gamma_up}, gamma_down = {pulse.gamma_down}: exponents should be from 0"
 
     def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the response where both exponents are 0."""
@@ -316,22 +315,23 @@ class TableStep(PulseLaw):
         """Return them as an array: kernels are the same however many states there are."""
         return np.array(self.constants(pulse), dtype=np.float32)
 
-    def check(self, pulse: PulseFields) -> None:
-        """Refuse tables of different lengths, states that do not rise from 0 to 1, and steps below 0."""
+    def faults(self, pulse: PulseFields) -> Iterator[str]:
+        """Yield tables of different lengths, states that do not rise from 0 to 1, and steps below 0."""
         up, count = pulse.table_up, len(pulse.table_up or ())
         if up is None or not 2 <= count <= MOST_STATES:
             shown = None if up is None else list(up)
-            raise ValueError(f"table_up = {shown}: with response 'table' 2 to {MOST_STATES} numbers are needed")
+            yield f"table_up = {shown}: with response 'table' 2 to {MOST_STATES} numbers are needed"
+            return
         given = {"table_down": pulse.table_down, "table_states": pulse.table_states, "table_noise": pulse.table_noise}
         for name, values in given.items():
             if values is not None and len(values) != count:
-                raise ValueError(f"{name} = {list(values)}: table_up has {count} numbers, give as many")
+                yield f"{name} = {list(values)}: table_up has {count} numbers, give as many"
         for name, values in (given | {"table_up": up}).items():
-            if values is not None and min(values) < 0:
-                raise ValueError(f"{name} = {list(values)}: numbers should be at least 0")
+            if values and min(values) < 0:
+                yield f"{name} = {list(values)}: numbers should be at least 0"
         states = np.array(pulse.table_states or (0.0, 1.0), dtype=np.float32)
         if states[0] != 0 or states[-1] != 1 or (np.diff(states) <= 0).any():
-            raise ValueError(f"table_states = {list(pulse.table_states or ())}: they should rise from 0 to 1")
+            yield f"table_states = {list(pulse.table_states or ())}: they should rise from 0 to 1"
 
     def idle(self, pulse: PulseFields) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield what says no more than a constant step does."""

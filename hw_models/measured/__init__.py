@@ -1,7 +1,8 @@
 """From what was measured of devices to a chip: files, the fit of every law, one chip of all.
 
 ==========  ===============================================================================================
-tables      CSV with units, and which kind of measurement it holds; units
+tables      CSV with units, and which kind of measurement it holds; columns, units; file_text, numerals: what files hold
+shares      conductances that are normalised, or without a unit; states, beside: columns beside each other
 curves      readings behind pulses, checked; arrays, pulse_tables: from arrays and from files
 response    ``fit_response``: the response to pulses, chosen by cycles left out (held_out)
 likelihood  where the likelihood of curves is largest; laws: responses as its problems; fields: what they say

@@ -18,6 +18,7 @@ from hw_models.errors import ChipError, unknown
 from hw_models.measured import summary
 from hw_models.measured.current_fit import fit_currents
 from hw_models.measured.curves import ANEW, Curves
+from hw_models.measured.file_text import ENDINGS, text_of
 from hw_models.measured.law_fits import LawFit
 from hw_models.measured.programming_error import fit_programming
 from hw_models.measured.pulse_tables import read_curves, read_npz
@@ -25,7 +26,9 @@ from hw_models.measured.read_noise_fit import fit_read_noise
 from hw_models.measured.reading_noise import shared_out
 from hw_models.measured.response import ResponseFit, fit_response
 from hw_models.measured.retention_fit import fit_retention
+from hw_models.measured.shares import ASKED, laid_out
 from hw_models.measured.tables import MeasuredTable, kind_of, passed_over, read_table
+from hw_models.measured.units import SHARES
 from hw_models.reading import Page
 from hw_models.text import lined
 from hw_models.whole_files import write_text
@@ -93,11 +96,12 @@ def fit_files(
     """
     if not paths:
         raise ChipError("no file of measurements is given")
-    curves, tables, sources = _opened([Path(path) for path in paths], kind)
-    _check_laws(law or {}, sources)
     for end, size in (("g_min", g_min), ("g_max", g_max)):
         if size is not None and not (np.isfinite(size) and size >= 0):
             raise ChipError(f"{end} = {size!r}: a conductance from 0 is needed [uS]")
+    curves, tables, sources = _opened([Path(path) for path in paths], kind, (g_min, g_max))
+    _check_laws(law or {}, sources)
+    _check_scales(curves, tables, sources)
     for what, value, usual in (("response", response, "auto"), ("readings", readings, "write")):
         if not curves and value != usual:
             raise ChipError(f"option {what} = '{value}': it goes with pulse curves, and none of the files holds any")
@@ -122,23 +126,28 @@ def fit_files(
 Opened = tuple[list[Curves], dict[str, MeasuredTable], dict[str, tuple[str, ...]]]
 
 
-def _opened(paths: list[Path], kind: str | None) -> Opened:
+def _opened(paths: list[Path], kind: str | None, ends: tuple[float | None, float | None] = (None, None)) -> Opened:
     curves: list[Curves] = []
     tables: dict[str, MeasuredTable] = {}
     sources: dict[str, tuple[str, ...]] = {}
     for path in paths:
-        if path.suffix.lower() not in (".csv", ".npz", ".txt", ".tsv"):
-            raise ChipError(f"'{path}': a file named .csv, .tsv, .txt or .npz is needed")
+        if path.suffix.lower() not in ENDINGS and path.is_file():
+            try:
+                text_of(path)
+            except (ChipError, OSError) as error:
+                raise ChipError(f"'{path}': {error}") from None
+        if path.suffix.lower() not in ENDINGS:
+            raise ChipError(f"'{path}': a file named {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} is needed")
         if path.suffix.lower() == ".npz":
             if kind not in (None, "pulses"):
                 raise ChipError(f"'{path}': an NPZ holds pulses, and kind '{kind}' is asked for")
             own = "pulses"
-            curves.append(read_npz(path))
+            curves.append(read_npz(path, *ends))
         else:
             table = read_table(path)
             own = kind_of(table, kind)
             if own == "pulses":
-                found = read_curves(table)
+                found = read_curves(table, *ends)
                 curves.append(replace(found, notes=(*found.notes, *passed_over(table, own))))
             elif own in tables:
                 raise ChipError(f"'{path}': it is {own} as '{tables[own].path}' is: join them, with a column device")
@@ -146,6 +155,19 @@ def _opened(paths: list[Path], kind: str | None) -> Opened:
                 tables[own] = table
         sources[own] = (*sources.get(own, ()), path.name)
     return curves, tables, sources
+
+
+def _check_scales(
+    curves: list[Curves], tables: Mapping[str, MeasuredTable], sources: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Refuse shares of a range that nobody gave beside conductances in uS."""
+    if not any(one.open_range for one in curves):
+        return
+    others = [kind for kind, table in tables.items() if kind != "iv" and not set(table.unit.values()) & set(SHARES)]
+    if others or not all(one.open_range for one in curves):
+        beside = ", ".join(sources[others[0]]) if others else "other curves"
+        shown = f"{', '.join(sources['pulses'])}: conductances are shares, and {beside} in uS"
+        raise ChipError(f"{shown}: {ASKED}")
 
 
 def _check_laws(law: Mapping[str, str], sources: Mapping[str, tuple[str, ...]]) -> None:
@@ -172,13 +194,16 @@ def _joined(curves: list[Curves]) -> Curves:
         cycle.append(np.pad(one.cycle, pad))
         names += [f"{n}/{name}" for name in one.names]
     notes = tuple(dict.fromkeys(note for one in curves for note in one.notes))
-    return Curves(np.concatenate(g), np.concatenate(pulses), np.concatenate(cycle), tuple(names), notes)
+    open_range = any(one.open_range for one in curves)
+    return Curves(np.concatenate(g), np.concatenate(pulses), np.concatenate(cycle), tuple(names), notes, open_range)
 
 
 def _laws(
     tables: dict[str, MeasuredTable], g_min: float | None, g_max: float | None, law: Mapping[str, str]
 ) -> list[LawFit]:
     """Return the fits of all other kinds, of one range; ``law`` has those that are asked for."""
+    laid = {kind: laid_out(table, kind, g_min, g_max) for kind, table in tables.items()}
+    tables = {kind: table for kind, (table, _) in laid.items()}
     if g_max is None:
         tops = [float(table.numbers(column).max()) for table in tables.values()
                 for column in ("target", "conductance") if table.has(column)]  # fmt: skip
@@ -196,7 +221,9 @@ def _laws(
     if "iv" in tables:
         found.append(fit_currents(tables["iv"], law.get("iv")))
     return [
-        replace(one, notes=(*one.notes, *passed_over(tables[one.kind], one.kind)), asked=one.kind in law)
+        replace(
+            one, notes=(*one.notes, *laid[one.kind][1], *passed_over(tables[one.kind], one.kind)), asked=one.kind in law
+        )
         for one in found
     ]
 
@@ -212,6 +239,8 @@ def _caveat(sources: Mapping[str, tuple[str, ...]], found: ResponseFit | None) -
     }  # fmt: skip
     there = ", ".join(what[kind] for kind in sources)
     notes = [note for note in (found.notes if found else ()) if "assumed" in note or "does not fit" in note]
+    if found and found.curves.open_range:
+        notes.append("Conductances were measured as shares: how many uS they are is made up.")
     return " ".join([f"Fitted to measurements of the {there}; all else is ideal.", *notes])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -45,6 +45,8 @@ class Curves:
     """Of the devices."""
     notes: tuple[str, ...] = ()
     """What was made of the file, a sentence each."""
+    open_range: bool = False
+    """Whether conductances are shares of a range that nobody gave, in uS of one that is made up."""
 
     @property
     def devices(self) -> int:
@@ -80,7 +82,9 @@ class Curves:
     def part(self, kept: Array) -> Curves:
         """Return the devices of a mask."""
         names = tuple(name for name, keep in zip(self.names, kept, strict=True) if keep)
-        return Curves(self.conductance[kept], self.pulses[kept], self.cycle[kept], names, self.notes)
+        return replace(
+            self, conductance=self.conductance[kept], pulses=self.pulses[kept], cycle=self.cycle[kept], names=names
+        )
 
 
 def check(found: Curves) -> Curves:
@@ -139,7 +143,7 @@ def without_glitches(found: Curves) -> Curves:
             row[device, place:] = np.append(row[device, place + 1 :], behind)
     others = f" and {len(glitches) - 1} more" if len(glitches) > 1 else ""
     note = f"Left out as glitches, far from both neighbours: {shown}{others}."
-    return Curves(g, pulses, cycle, found.names, (*found.notes, note))
+    return replace(found, conductance=g, pulses=pulses, cycle=cycle, notes=(*found.notes, note))
 
 
 def _spikes(found: Curves, device: int) -> list[int]:

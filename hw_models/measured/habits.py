@@ -10,8 +10,13 @@ a row of comments below it                 nothing
 resistance                                 ``conductance``: one over it
 mean, beside sigma                         ``conductance``
 pulse, beside direction, if it counts      ``number``
-a column of conductances for each device   ``device`` and ``conductance``, a row for each of them; so with currents
-``LTP 1``, ``LTD 1``, ``LTP 2``, ...       ``cycle``, ``up`` and ``down``, a row for each of them
+columns of devices, cycles, branches       rows of each: :mod:`.beside`
+``log10(t/s)``                             ``time``: ten to it
+``std [%]`` beside a conductance           ``sigma``: that share of it
+currents and voltages without a unit       in A where none is above 1e-3, else in uA; in V where none is above 20
+lines of a B1500, ``DataName``             the header, and rows that begin with ``DataValue``
+``pulse`` without a sign beside direction  ``pulse`` with that of the direction
+``|I|`` beside a voltage                   ``current`` with the sign of the voltage
 the amplitude of pulses, with its sign     ``pulse``: 1 where it is above 0, -1 below, 0 where there is none
 current, and the voltage of reads          ``conductance``: their ratio
 =========================================  ===========================================================================
@@ -28,6 +33,7 @@ import numpy as np
 
 from hw_models.errors import ChipError
 from hw_models.measured import units
+from hw_models.measured.beside import BRANCH, added, cycles_beside, devices_beside, one_branch, states_beside
 
 if TYPE_CHECKING:
     from hw_models.measured.tables import MeasuredTable
@@ -36,20 +42,37 @@ NO_UNIT = ("", "-", "1", "#", "a.u.")
 """What a row of units has in place of one."""
 AHEAD = 200
 """Lines among which a header is looked for."""
+NAMES, VALUES = "DataName,", "DataValue,"
+"""What the header and the rows of a parameter analyser begin with (Keysight B1500, EasyEXPERT)."""
+LOGARITHM = re.compile(
+    r"(?:log_?\s*10|lg)\s*[\[(]?\s*(?:time|t)\b[\s\])]*(?:/|,|in\b)?\s*[\[(]?\s*(?P<unit>[a-z]*)[\s\])]*", re.IGNORECASE
+)
+"""Titles of logarithms of times."""
+AMPERES, VOLTS = 1e-3, 20.0
+"""Largest current without a unit that is in A, and voltage that is in V."""
+SWEEP, LOW = 10, 0.2
+"""Heights of pulses, and share of the highest that the lowest is below, from which they are a sweep of voltages."""
+BY = ("pulse", "number", "time", "target", "voltage", "amplitude", "up", "down")
+"""Columns beside which a sample that comes again is a device, and no read."""
+PLACED = (
+    ("row", "col"), ("row", "column"), ("word line", "bit line"), ("wl", "bl"), ("x", "y"),
+)
+"""Pairs of columns that tell the place of a device in an array."""
 MEANS = ("mean", "mean conductance", "average")
 """Names of conductances beside sigma."""
-MAIN = ("conductance", "current", "resistance", "up", "down", "target")
-"""Columns whose values are measured: where there is one, others are not guessed."""
-NUMBERED = re.compile(r"(device|dev|cell|dut|sample|d)?\s*#?\s*\d+")
-"""Names of columns without a unit that are a device each."""
-BRANCH = re.compile(r"(?:(?P<up>up|ltp|potentiation)|(?:down|ltd|depression))\s*(?:cycle)?\s*#?\s*(?P<number>\d+)")
-"""Names of columns that are a curve of one cycle each."""
+SIGNS: Mapping[str, int] = {
+    "1": 1, "+1": 1, "+": 1, "up": 1, "ltp": 1, "p": 1, "set": 1, "potentiation": 1, "positive": 1, "pos": 1,
+    "-1": -1, "-": -1, "down": -1, "ltd": -1, "d": -1, "reset": -1, "depression": -1, "negative": -1, "neg": -1,
+}  # fmt: skip
+"""Directions of pulses."""
 
 
 def with_units(header: Sequence[str], row: Sequence[str]) -> list[str] | None:
     """Return a header with the units of the row below it, None where that is no row of units."""
-    said = ["" if cell in NO_UNIT else units.parted(f"x [{cell.strip('[]() ')}]")[1] for cell in row]
-    if len(row) != len(header) or not any(said) or any(unit and unit not in units.KNOWN for unit in said):
+    bare = [cell.strip("[]() ") for cell in row]
+    said = ["" if cell in NO_UNIT else units.parted(f"x [{cell}]")[1] for cell in bare]
+    known = {*units.KNOWN, *units.SHARES}
+    if len(row) != len(header) or not any(said) or any(unit and unit not in known for unit in said):
         return None
     return [f"{name} [{unit}]" if unit and not units.parted(name)[1] else name
             for name, unit in zip(header, said, strict=True)]  # fmt: skip
@@ -63,10 +86,28 @@ def from_header(
     What instruments write there is no header: the first line that ``tells`` all columns of a kind is one, where the
     first line of all does not.
     """
+    if (place := next((n for n, (_, line) in enumerate(lines[:AHEAD]) if line.startswith(NAMES)), -1)) >= 0:
+        return _of_b1500(lines, place)
     place = next((n for n, (_, line) in enumerate(lines[:AHEAD]) if tells(line)), 0)
     if not place or place + 1 >= len(lines):
         return lines, ()
     return lines[place:], (f"Lines ahead of line {lines[place][0]}, the header, are passed over.",)
+
+
+def _of_b1500(lines: list[tuple[int, str]], place: int) -> tuple[list[tuple[int, str]], tuple[str, ...]]:
+    """Return the header and the rows of a file that a parameter analyser wrote, without the words they begin with.
+
+    Raises
+    ------
+    ChipError
+        If it holds several tables.
+    """
+    more = [number for number, line in lines[place + 1 :] if line.startswith(NAMES)]
+    if more:
+        raise ChipError(f"line {more[0]}: another table begins, 'DataName': one table to a file is needed")
+    kept = [lines[place], *(each for each in lines[place + 1 :] if each[1].startswith(VALUES))]
+    note = f"Lines ahead of line {lines[place][0]}, the header, are passed over."
+    return [(number, line.partition(",")[2]) for number, line in kept], (note,) if place else ()
 
 
 def is_comment(row: Sequence[str]) -> bool:
@@ -82,7 +123,8 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
     ChipError
         If a current has no voltage to be parted by, or an amplitude is no number.
     """
-    table = _cycles_beside(_devices_beside(_mean(_counted(table))))
+    table = one_branch(cycles_beside(devices_beside(states_beside(_mean(_signed(_counted(_devices(_times(table)))))))))
+    table = _with_signs(_plain_units(_relative(table)))
     if table.has("resistance") and not table.has("conductance"):
         table = _inverted(table)
     told = table.has("pulse") or table.has("number", "direction")
@@ -98,31 +140,148 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
 
 
 def check_at_rest(table: MeasuredTable) -> None:
-    """Refuse to take a series for retention beside which voltages of both signs are written.
+    """Refuse to take a series for retention beside which pulses, or voltages or currents of both signs, are written.
 
     Raises
     ------
     ChipError
         With the column.
     """
+    ways = set(table.text("direction")) if table.has("direction") else set()
+    if {SIGNS.get(way.lower().removesuffix(".0")) for way in ways} >= {1, -1}:
+        title = table.titles[table.columns["direction"]]
+        told = "pulses need a column 'pulse' or 'number', or give --kind retention"
+        raise ChipError(f"'{table.path}': column '{title}' has pulses up and down: {told}")
     for place, title in enumerate(table.titles):
-        if place in table.columns.values() or units.parted(title)[1] not in units.VOLTAGE:
+        unit = units.parted(title)[1]
+        if place in table.columns.values() or not (unit in units.VOLTAGE or unit in units.CURRENT):
             continue
         signs = {row[place].lstrip()[:1] == "-" for row in table.rows if row[place].strip("0.,+- ")}
         if len(signs) > 1:
             told = "name it 'pulse amplitude [V]' if these are pulses, or give --kind retention"
-            raise ChipError(f"'{table.path}': column '{title}' holds voltages of both signs: {told}")
+            what = "voltages" if unit in units.VOLTAGE else "currents"
+            raise ChipError(f"'{table.path}': column '{title}' holds {what} of both signs: {told}")
 
 
 def _counted(table: MeasuredTable) -> MeasuredTable:
-    """Return a table whose column ``pulse``, beside a direction, is the number of pulses where its values count."""
+    """Return a table whose column ``pulse``, beside a direction, is the number of pulses where its values count.
+
+    They count where they rise from row to row of a direction; a lone 2 among pulses of 1 does not. Beside columns that
+    are a branch each they say no direction, and count.
+    """
+    branches = any(BRANCH.fullmatch(units.parted(title)[0]) for title in table.titles)
+    counts = {("number" if name == "pulse" else name): place for name, place in table.columns.items()}
+    if table.has("pulse") and not table.has("number") and (table.has("up") or table.has("down") or branches):
+        return replace(table, columns=counts)
     if not table.has("pulse", "direction") or table.has("number"):
         return table
-    texts = table.text("pulse")
-    if all(text.removesuffix(".0") in ("", "0", "1", "-1", "+1") or not text.strip("+-.").isdigit() for text in texts):
+    texts = [text.removesuffix(".0") for text in table.text("pulse")]
+    if all(text in ("", "0", "1", "-1", "+1") or not text.strip("+-").isdigit() for text in texts):
         return table
-    columns = {("number" if name == "pulse" else name): place for name, place in table.columns.items()}
-    return replace(table, columns=columns)
+    ways = list(zip(*(table.text(name) for name in ("device", "cycle", "direction") if table.has(name)), strict=True))
+    numbers = [float(text) if text.strip("+-").isdigit() else np.nan for text in texts]
+    rises = [b > a for a, b, one, two in zip(numbers, numbers[1:], ways, ways[1:], strict=False) if one == two]
+    if sum(rises) * 2 < len(rises):
+        return table
+    return replace(table, columns=counts)
+
+
+def _signed(table: MeasuredTable) -> MeasuredTable:
+    """Return a table whose pulses of 1 have the sign of the direction that stands beside them."""
+    if not table.has("pulse", "direction") or table.has("number"):
+        return table
+    pulses, ways = table.text("pulse"), [way.strip().lower() for way in table.text("direction")]
+    there = {text.lstrip("+").removesuffix(".0") for text in pulses}
+    if not there <= {"0", "1", ""} or not {SIGNS.get(way) for way in ways} >= {1, -1}:
+        return table
+    made = [
+        "0" if pulse.removesuffix(".0") in ("", "0") else way for pulse, way in zip(pulses, ways, strict=True)
+    ]
+    titles = [f"'{table.titles[table.columns[name]]}'" for name in ("pulse", "direction")]
+    return added(table, "pulse", made, ("pulse", "direction"), [f"Column {titles[1]} has the signs of {titles[0]}."])
+
+
+def _devices(table: MeasuredTable) -> MeasuredTable:
+    """Return a table whose devices are told by their place in an array, or as samples that come again."""
+    if table.has("device"):
+        return table
+    if table.has("read") and units.parted(table.titles[table.columns["read"]])[0] == "sample":
+        texts = table.text("read")
+        if len(set(texts)) <= len(texts) / 2 and any(table.has(name) for name in BY):
+            columns = {("device" if name == "read" else name): place for name, place in table.columns.items()}
+            return replace(table, columns=columns)
+    titles = [units.parted(title)[0] for title in table.titles]
+    place = titles.index("id") if titles.count("id") == 1 else -1
+    again = place >= 0 and 2 * len({row[place] for row in table.rows}) <= len(table.rows)
+    if again and place not in table.columns.values():
+        return replace(table, columns={**table.columns, "device": place})
+    for pair in PLACED:
+        if all(titles.count(name) == 1 for name in pair):
+            places = [titles.index(name) for name in pair]
+            if set(places) & set(table.columns.values()):
+                continue
+            shown = " and ".join(f"'{table.titles[place]}'" for place in places)
+            names = ["/".join(row[place] for place in places) for row in table.rows]
+            made = added(table, "device", names, (), [f"Devices are told by {shown}."])
+            return replace(made, sources=made.sources | set(places))
+    return table
+
+
+def _times(table: MeasuredTable) -> MeasuredTable:
+    """Return a table with times where it has their logarithms to the base ten."""
+    found = {place: match for place, title in enumerate(table.titles) if (match := LOGARITHM.fullmatch(title.strip()))}
+    if table.has("time") or len(found) != 1:
+        return table
+    place, match = next(iter(found.items()))
+    logs = replace(table, columns={**table.columns, "logarithm": place}).numbers("logarithm")
+    if np.abs(logs).max() > 30:
+        raise ChipError(f"'{table.path}': column '{table.titles[place]}': are these logarithms to the base ten?")
+    note = f"Times are ten to '{table.titles[place]}'."
+    made = added(table, "time", [repr(float(10.0**log)) for log in logs], (), [note])
+    unit = {"time": match["unit"]} if match["unit"] else {}
+    if unit:
+        units.factor(table.titles[place], match["unit"], units.TIME)
+    return replace(made, unit={**made.unit, **unit}, sources=made.sources | {place})
+
+
+def _relative(table: MeasuredTable) -> MeasuredTable:
+    """Return a table whose deviations are conductances where they are shares of one."""
+    share = table.unit.get("sigma", "")
+    if not table.has("sigma", "conductance") or share not in units.SHARES:
+        return table
+    if table.unit.get("conductance", "") in units.SHARES:
+        return table
+    shares = table.numbers("sigma") * table.numbers("conductance")
+    note = f"Deviations are '{table.titles[table.columns['sigma']]}' of the conductance beside them."
+    unit = table.unit.get("conductance", "")
+    factor = units.CONDUCTANCE.get(unit, 1.0)
+    found = added(table, "sigma", [repr(float(one / factor)) for one in shares], ("sigma",), [note])
+    said = {name: one for name, one in found.unit.items() if name != "sigma"}
+    return replace(found, unit={**said, "sigma": unit} if unit else said)
+
+
+def _plain_units(table: MeasuredTable) -> MeasuredTable:
+    """Return a table whose currents and voltages without a unit have one.
+
+    Raises
+    ------
+    ChipError
+        If voltages without a unit are too large for V.
+    """
+    for name in ("voltage", "bias"):
+        if table.has(name) and name not in table.unit and (table.has("current") or table.has("conductance")):
+            highest = float(np.abs(table.numbers(name)).max())
+            if highest > VOLTS:
+                title = table.titles[table.columns[name]]
+                shown = f"column '{title}' has no unit and reaches {highest:g}"
+                raise ChipError(f"'{table.path}': {shown}: '{name} [mV]' or '{name} [V]'?")
+    if not table.has("current") or table.has("conductance") or "current" in table.unit:
+        return table
+    highest = float(np.abs(table.numbers("current")).max())
+    if not 0 < highest < AMPERES:
+        return replace(table, notes=(*table.notes, "Currents have no unit and count as uA."))
+    said = f"Currents have no unit and count as amperes: none is above {AMPERES:g}."
+    return replace(table, unit={**table.unit, "current": "A"}, notes=(*table.notes, said))
 
 
 def _mean(table: MeasuredTable) -> MeasuredTable:
@@ -131,7 +290,8 @@ def _mean(table: MeasuredTable) -> MeasuredTable:
     if table.has("conductance") or not table.has("sigma") or len(found) != 1:
         return table
     unit = units.parted(table.titles[found[0]])[1]
-    if unit != table.unit.get("sigma", ""):
+    relative = table.unit.get("sigma") in units.SHARES and unit in units.CONDUCTANCE
+    if unit != table.unit.get("sigma", "") and not relative:
         return table
     said = {**table.unit, "conductance": unit} if unit else table.unit
     return replace(table, columns={**table.columns, "conductance": found[0]}, unit=said)
@@ -149,73 +309,40 @@ def _inverted(table: MeasuredTable) -> MeasuredTable:
         text = table.text("resistance")[row]
         raise ChipError(f"'{table.path}': line {table.lines[row]}: '{title}' is {text}: above 0 is needed")
     said = [f"Conductances are one over '{title}'."]
-    found = _added(table, "conductance", [repr(float(1 / ohm)) for ohm in ohms], ("resistance",), said)
-    return replace(found, unit={**found.unit, "conductance": "uS"})
+    found = added(table, "conductance", [repr(float(1 / ohm)) for ohm in ohms], ("resistance",), said)
+    unit = table.unit.get("resistance", "")
+    return replace(found, unit={**found.unit, "conductance": unit if unit in units.SHARES else "uS"})
 
 
-def _devices_beside(table: MeasuredTable) -> MeasuredTable:
-    """Return a table with a row for each device where columns beside each other are one device each."""
-    rows = any(table.has(one) for one in ("pulse", "read", "time", "amplitude")) or table.has("number", "direction")
-    what = "conductance" if rows else "current"
-    if not (rows or table.has("voltage")) or any(table.has(one) for one in (*MAIN, "device")):
+def _with_signs(table: MeasuredTable) -> MeasuredTable:
+    """Return a table whose absolute currents have the sign of the voltage; those of reads stay, and their voltage loses
+    its own.
+
+    Raises
+    ------
+    ChipError
+        If currents without a name of absolute values never fall below 0 though voltages do.
+    """
+    if not table.has("current") or table.has("conductance") or not table.has("voltage") or table.has("bias"):
         return table
-    wanted = {**units.CONDUCTANCE, **units.RESISTANCE} if what == "conductance" else units.CURRENT
-    places = [place for place in range(len(table.titles)) if place not in table.columns.values()]
-    said = [units.parted(table.titles[place]) for place in places]
-    chosen = [place for place, (_, unit) in zip(places, said, strict=True) if unit in wanted]
-    unit = units.parted(table.titles[chosen[0]])[1] if chosen else ""
-    chosen = chosen or [
-        place for place, (name, unit) in zip(places, said, strict=True) if not unit and NUMBERED.fullmatch(name)
+    current, voltage = table.numbers("current"), table.numbers("voltage")
+    title, volts = (table.titles[table.columns[name]] for name in ("current", "voltage"))
+    below = (voltage < 0) & (current != 0)
+    if "current" not in table.absolute:
+        bent = below.sum() >= 3 and (voltage > 0).any() and (current >= 0).all()
+        if bent and not (table.has("pulse") or table.has("number")):
+            shown = f"'{title}' is never below 0 though '{volts}' is"
+            raise ChipError(f"'{table.path}': {shown}: are these absolute values? Name it '|I| [A]', in its unit")
+        return table
+    if not below.any():
+        return table
+    place = table.columns["current"]
+    rows = [
+        [*row[:place], repr(-abs(float(row[place]))) if v < 0 else row[place], *row[place + 1 :]]
+        for row, v in zip(table.rows, voltage, strict=True)
     ]
-    if not chosen or {units.parted(table.titles[place])[1] for place in chosen} != {unit}:
-        return table
-    what = "resistance" if unit in units.RESISTANCE else what
-    names = [table.titles[place].partition("[")[0].partition("(")[0].strip() or str(place) for place in chosen]
-    if len(set(names)) < len(names):
-        return table
-    note = f"Columns {', '.join(map(repr, names))} are the {what}s of a device each."
-    one = f"Column '{names[0]}' is the {what}."
-    found = _stacked(table, {what: chosen}, "device", names, [note if len(names) > 1 else one])
-    return replace(found, unit={**found.unit, what: unit} if unit else found.unit)
-
-
-def _cycles_beside(table: MeasuredTable) -> MeasuredTable:
-    """Return a table with a row for each cycle where columns beside each other are the curves of one cycle each."""
-    if table.has("cycle") or table.has("up") or table.has("down") or not table.has("number"):
-        return table
-    found: dict[str, dict[str, int]] = {"up": {}, "down": {}}
-    for place, title in enumerate(table.titles):
-        match = BRANCH.fullmatch(units.parted(title)[0])
-        if match:
-            found["up" if match["up"] else "down"].setdefault(match["number"], place)
-    cycles = list(found["up"])
-    said = {units.parted(table.titles[place])[1] for own in found.values() for place in own.values()}
-    if not cycles or set(cycles) != set(found["down"]) or len(said) > 1:
-        return table
-    places = {name: [own[cycle] for cycle in cycles] for name, own in found.items()}
-    note = f"Columns of {len(cycles)} cycles stand beside each other."
-    stacked = _stacked(table, places, "cycle", cycles, [note])
-    unit = said.pop()
-    return replace(stacked, unit={**stacked.unit, "up": unit, "down": unit} if unit else stacked.unit)
-
-
-def _stacked(
-    table: MeasuredTable, places: Mapping[str, Sequence[int]], group: str, names: Sequence[str], notes: Sequence[str]
-) -> MeasuredTable:
-    """Return a table whose columns of several groups stand below each other; rows that are empty there are left out."""
-    rows, lines = [], []
-    for number, name in enumerate(names):
-        for row, line in zip(table.rows, table.lines, strict=True):
-            cells = [row[own[number]] for own in places.values()]
-            if any(cells):
-                rows.append([*row, name, *cells])
-                lines.append(line)
-    titles, sources = [*table.titles, group, *places], {place for own in places.values() for place in own}
-    columns = {**table.columns, **{title: len(table.titles) + n for n, title in enumerate((group, *places))}}
-    return replace(
-        table, rows=rows, lines=lines, titles=titles, columns=columns, sources=table.sources | sources,
-        notes=(*table.notes, *notes),
-    )  # fmt: skip
+    note = f"Column '{title}' holds absolute values: currents have the sign of '{volts}'."
+    return replace(table, rows=rows, notes=(*table.notes, note))
 
 
 def _pulses(table: MeasuredTable) -> MeasuredTable:
@@ -223,34 +350,35 @@ def _pulses(table: MeasuredTable) -> MeasuredTable:
     size = table.numbers("amplitude")
     title = table.titles[table.columns["amplitude"]]
     notes = [f"Column '{title}': pulses above 0 count as up, below 0 as down; 0 is no pulse."]
-    heights = [len(np.unique(size[own])) for own in (size > 0, size < 0)]
-    if max(heights) > 1:
+    heights = [np.unique(np.abs(size[own])) for own in (size > 0, size < 0)]
+    for own in heights:
+        if len(own) > SWEEP and own[0] < LOW * own[-1]:
+            shown = f"column '{title}' sweeps, {own[0]:g} to {own[-1]:g} in {len(own)} steps"
+            told = "a transfer curve is no series of pulses; give a reading behind each"
+            raise ChipError(f"'{table.path}': {shown}: {told}")
+    if max(map(len, heights)) > 1:
         notes.append(f"Amplitudes of pulses vary in column '{title}': the fit takes them as alike.")
-    return _added(table, "pulse", [str(int(sign)) for sign in np.sign(size)], ("amplitude",), notes)
+    return added(table, "pulse", [str(int(sign)) for sign in np.sign(size)], ("amplitude",), notes)
 
 
 def _conductances(table: MeasuredTable, whose: str) -> MeasuredTable:
     """Return a table with conductances in place of currents and voltages [uS]."""
     current, voltage = table.numbers("current"), table.numbers(whose)
+    voltage = np.abs(voltage) if "current" in table.absolute and (current >= 0).all() else voltage
     if not voltage.all():
         row = int(np.argmin(np.abs(voltage)))
         shown = f"{table.titles[table.columns[whose]]} is 0: no conductance follows from the current"
         raise ChipError(f"'{table.path}': line {table.lines[row]}: {shown}")
+    g = current / voltage
+    if (g < 0).any() and np.unique(np.sign(voltage)).size > 1:
+        row, title = int(np.argmax(g < 0)), table.titles[table.columns[whose]]
+        shown = f"the current has not the sign of '{title}', so that no conductance follows"
+        told = "the voltage of pulses is named 'pulse amplitude [V]', that of reads 'read voltage [V]'"
+        raise ChipError(f"'{table.path}': line {table.lines[row]}: {shown}: {told}")
     note = f"Conductances are '{table.titles[table.columns['current']]}' over '{table.titles[table.columns[whose]]}'."
     if np.ptp(voltage) > 1e-6 * np.abs(voltage).max():
         note += " That voltage varies: devices whose currents bend have then another conductance at each."
-    found = _added(table, "conductance", [repr(float(g)) for g in current / voltage], ("current", whose), [note])
+    found = added(table, "conductance", [repr(float(one)) for one in g], ("current", whose), [note])
     return replace(found, unit={**found.unit, "conductance": "uS"})
 
 
-def _added(
-    table: MeasuredTable, name: str, texts: Sequence[str], sources: Sequence[str], notes: Sequence[str]
-) -> MeasuredTable:
-    """Return a table with one more column, in place of those it follows from."""
-    read = {*table.sources, *(table.columns[one] for one in sources)}
-    columns = {one: place for one, place in table.columns.items() if one not in sources}
-    rows = [[*row, text] for row, text in zip(table.rows, texts, strict=True)]
-    return replace(
-        table, columns={**columns, name: len(table.titles)}, rows=rows, titles=[*table.titles, name],
-        sources=frozenset(read), notes=(*table.notes, *notes),
-    )  # fmt: skip

@@ -18,7 +18,7 @@ broken ones. Conductances of the last two forms without a unit may be shares of 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,42 +26,51 @@ import numpy as np
 from hw_models.errors import ChipError, nearest, unknown
 from hw_models.measured.arrays import MOST_PULSES, curves_of, numbered
 from hw_models.measured.curves import ANEW, Curves
+from hw_models.measured.habits import SIGNS
+from hw_models.measured.shares import laid_out, scale_of
 from hw_models.measured.tables import MeasuredTable
-from hw_models.measured.units import CONDUCTANCE
+from hw_models.measured.units import CONDUCTANCE, SHARES
 from hw_models.text import one_line
 
 Array = np.ndarray
-SIGNS: Mapping[str, int] = {
-    "1": 1, "+1": 1, "+": 1, "up": 1, "ltp": 1, "p": 1, "set": 1, "potentiation": 1, "positive": 1, "pos": 1,
-    "-1": -1, "-": -1, "down": -1, "ltd": -1, "d": -1, "reset": -1, "depression": -1, "negative": -1, "neg": -1,
-}  # fmt: skip
-NONE = ("", "0")
+NONE = ("", "0", "none", "initial", "init", "start")
 """Pulses that are none."""
-WHOLE = 25.0
-"""uS that shares of the range are shown and written as."""
-SHARES = 3.0
-"""Largest number, without a unit, that counts as a share of the range; far below 1 it would be siemens."""
+LISTED = 5
+"""Cycles that a note names."""
 Rows = list[tuple[float, int]]
 """Readings [uS] and the pulses ahead of each."""
 
 
-def read_curves(table: MeasuredTable) -> Curves:
+def read_curves(table: MeasuredTable, g_min: float | None = None, g_max: float | None = None) -> Curves:
     """Return the curves of a table of pulses.
+
+    Parameters
+    ----------
+    table : MeasuredTable
+        In one of the four forms.
+    g_min, g_max : float, optional
+        Range of the device, where it is known [uS]: what shares are of.
 
     Raises
     ------
     ChipError
-        If a row says something that cannot be.
+        If a row says something that cannot be, or nothing tells what conductances are in.
     """
+    table, notes = laid_out(table, "pulses", g_min, g_max)
     if table.has("pulse", "conductance"):
-        return _packed(*_pulse_rows(table), table)
-    if table.has("number", "direction", "conductance"):
-        return _packed(*_branch_rows(table), table)
-    return _two_columns(table)
+        found = _packed(*_pulse_rows(table), table)
+    elif table.has("number", "direction", "conductance"):
+        found = _packed(*_branch_rows(table), table)
+    else:
+        found = _two_columns(table)
+    return replace(found, notes=(*found.notes, *notes), open_range=table.open_range)
 
 
-def read_npz(path: Path) -> Curves:
-    """Return the curves of an NPZ of ``conductance`` (devices, readings), ``direction`` and perhaps ``unit``."""
+def read_npz(path: Path, g_min: float | None = None, g_max: float | None = None) -> Curves:
+    """Return the curves of an NPZ of ``conductance`` (devices, readings), ``direction`` and perhaps ``unit``.
+
+    Range and errors are those of :func:`read_curves`.
+    """
     try:
         found = np.load(path, allow_pickle=False)
         if not isinstance(found, np.lib.npyio.NpzFile):
@@ -76,10 +85,17 @@ def read_npz(path: Path) -> Curves:
         if name not in held:
             there = ", ".join(held) or "none"
             raise ChipError(f"'{path}': array '{name}' is missing: there are {there}{nearest(name, held)}")
-    unit = str(held.get("unit", "uS"))
-    if unit not in CONDUCTANCE:
-        raise ChipError(f"'{path}': {unknown('unit', unit, CONDUCTANCE)}")
-    return curves_of(held["conductance"], held["direction"], CONDUCTANCE[unit])
+    unit = str(held.get("unit", ""))
+    if unit and unit not in CONDUCTANCE and unit not in SHARES:
+        raise ChipError(f"'{path}': {unknown('unit', unit, (*CONDUCTANCE, '1', '%'))}")
+    found = curves_of(held["conductance"], held["direction"])
+    values = found.conductance[np.isfinite(found.conductance)]
+    if unit in CONDUCTANCE:
+        return replace(found, conductance=found.conductance * CONDUCTANCE[unit])
+    scale = scale_of(str(path), unit, values * SHARES.get(unit, 1.0), (g_min, g_max))
+    size = scale.factor * SHARES.get(unit, 1.0)
+    g = found.conductance * size + scale.shift
+    return replace(found, conductance=g, notes=(scale.note,), open_range=scale.open_range)
 
 
 def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
@@ -92,7 +108,7 @@ def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[i
     for row, text in enumerate(texts):
         own, name, line = found[names[device[row]]], names[device[row]], table.lines[row]
         sign = SIGNS.get(text.lower().removesuffix(".0"))
-        if sign is None and text.removesuffix(".0") not in NONE:
+        if sign is None and text.lower().removesuffix(".0") not in NONE:
             allowed = "1 or up, -1 or down, 0 for none; a number of pulses is a column 'number', with 'direction'"
             raise ChipError(f"'{table.path}': line {line}: pulse '{text}' of device '{name}': allowed are {allowed}")
         own.append((g[row], ANEW if not own else sign or 0))
@@ -117,7 +133,7 @@ def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[
         name, line = names[device[row]], table.lines[row]
         sign = SIGNS.get(text.lower().removesuffix(".0"))
         count, known = round(float(number[row])), at.get(name)
-        if text.removesuffix(".0") in NONE and known is None:
+        if text.lower().removesuffix(".0") in NONE and known is None:
             # A counter of all pulses begins with a reading behind none.
             sign = 0
         if sign is None:
@@ -157,7 +173,9 @@ def _two_columns(table: MeasuredTable) -> Curves:
     exact = table.numbers("number") if table.has("number") else np.zeros(0)
     number = np.rint(exact) if table.has("number") else None
     (device, names), (cycle, cycles) = table.groups("device"), table.groups("cycle")
-    turned = False
+    if table.headless:
+        _check_alike(table, up, down)
+    turned, lacking = False, {1: [], -1: []}  # type: tuple[bool, dict[int, list[tuple[str, str]]]]
     found: dict[str, Rows] = {name: [] for name in names}
     said: dict[str, list[int]] = {name: [] for name in names}
     for d, name in enumerate(names):
@@ -166,6 +184,7 @@ def _two_columns(table: MeasuredTable) -> Curves:
             for values, sign in ((up, 1), (down, -1)):
                 own = rows[np.isfinite(values[rows])]
                 if len(own) < 2:
+                    lacking[sign].append((name, cycles[c]))
                     continue
                 counts = np.arange(len(own)) if number is None else number[own]
                 g = values[own]
@@ -177,7 +196,7 @@ def _two_columns(table: MeasuredTable) -> Curves:
                     shown = f"pulse number {counts[int(np.argmax(same))]:g} of device '{name}' is there twice"
                     raise ChipError(f"'{table.path}': line {line}: {shown}")
                 rises = _rises(g)
-                if sign < 0 and rises and number is not None and _rises(up[rows[np.isfinite(up[rows])]]):
+                if sign < 0 and rises and number is not None and _rises(up[(device == d) & np.isfinite(up)]):
                     # NeuroSim's own file counts LTD from its low end.
                     g, counts, turned = g[::-1], (counts[-1] - counts)[::-1], True
                 elif rises != (sign > 0):
@@ -187,31 +206,42 @@ def _two_columns(table: MeasuredTable) -> Curves:
                 said[name] += [c] * len(own)
     if turned:
         notes.append("Column down rises with the number of pulses: it was read from its end, as NeuroSim counts LTD.")
-    scale, shift, note = _scale(table, np.concatenate([up, down]))
-    packed = _packed(found, said, table)
-    notes += [note] if note else []
-    return Curves(packed.conductance * scale + shift, packed.pulses, packed.cycle, packed.names, tuple(notes))
+    many = len(names) * len(cycles)
+    notes += _lacks(lacking[1], many, len(names), "LTP") + _lacks(lacking[-1], many, len(names), "LTD")
+    return replace(_packed(found, said, table), notes=tuple(notes))
+
+
+def _check_alike(table: MeasuredTable, up: Array, down: Array) -> None:
+    """Refuse two columns without names that do not reach over one range, as both curves do: they may be anything.
+
+    Raises
+    ------
+    ChipError
+        If less than half of the wider one is common to both.
+    """
+    ends = [(float(np.nanmin(one)), float(np.nanmax(one))) for one in (up, down)]
+    common = min(high for _, high in ends) - max(low for low, _ in ends)
+    if common < 0.5 * max(high - low for low, high in ends):
+        shown = " and ".join(f"{low:.4g} to {high:.4g}" for low, high in ends)
+        told = "two columns without names are curves of pulses up and down, which reach over one range; these over"
+        raise ChipError(f"'{table.path}': {told} {shown}: write names and units above them")
 
 
 def _rises(g: Array) -> bool:
     """Whether a curve ends higher than it began, by the means of its quarters."""
     quarter = max(1, len(g) // 4)
-    return bool(g[-quarter:].mean() > g[:quarter].mean())
+    return bool(len(g)) and bool(g[-quarter:].mean() > g[:quarter].mean())
 
 
-def _scale(table: MeasuredTable, values: Array) -> tuple[float, float, str]:
-    """Return what turns conductances without a unit into uS, and a note of it."""
-    unit = table.unit.get("up", "")
-    if unit and unit != "1":
-        return 1.0, 0.0, ""
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    if not unit and low >= 0 and high < 1e-3:
-        return 1e6, 0.0, "Conductances have no unit and count as siemens: none is above 1e-3."
-    if unit == "1" or max(abs(low), high) <= SHARES:
-        ends = f"{low:.4g} to {high:.4g}, written as 0 to {WHOLE:g} uS"
-        note = f"Conductances have no unit and count as shares of the range, {ends}."
-        return WHOLE / (high - low), -low * WHOLE / (high - low), note
-    return 1.0, 0.0, "Conductances have no unit and count as uS."
+def _lacks(lacking: list[tuple[str, str]], many: int, devices: int, word: str) -> list[str]:
+    """Return a note of the cycles that lack one branch where others have it."""
+    if not lacking or len(lacking) == many:
+        return []
+    named = [f"'{cycle}'" + (f" of device '{name}'" if devices > 1 else "") for name, cycle in lacking]
+    shown = ", ".join(named[:LISTED])
+    shown += f" and {len(lacking) - LISTED} more" if len(lacking) > LISTED else ""
+    whose = f"Cycle {shown} has" if len(lacking) == 1 else f"Cycles {shown} have"
+    return [f"{whose} no curve {word}: those of the others tell it."]
 
 
 def _packed(found: dict[str, Rows], cycles: dict[str, list[int]] | None, table: MeasuredTable) -> Curves:

@@ -153,7 +153,7 @@ def _points(table: MeasuredTable) -> tuple[Array, Array, Array | None, list[str]
         if len(g) < POINTS:
             raise ChipError(f"'{table.path}': {len(g)} points of sigma: at least {POINTS} are needed")
         return g, sigma, None, []
-    device, names = table.groups("device")
+    device, names = table.lines_of()
     time = table.numbers("time") if table.has("time") else None
     means, sigmas, counts = [], [], []
     for d, name in enumerate(names):

@@ -27,12 +27,16 @@ from scipy.stats import t as student
 from hw_models.errors import ChipError
 from hw_models.measured.device_lines import PLAIN, DeviceLines, DeviceRows, lines, rows_of
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, likelihood, mixed, taken
-from hw_models.measured.population import LEVEL, Effects, Estimate, around, between
+from hw_models.measured.population import LEVEL, Effects, Estimate, around, between, quantile
 from hw_models.measured.tables import MeasuredTable
 
 Array = np.ndarray
 FEWEST = 4
 """Times of a device."""
+EXACT = 1e-6
+"""Of nu: no measurement tells it better."""
+UNLIKE = 2.0
+"""Standard errors from which states of a device differ."""
 STRAY = 0.1
 """Root mean square of ln g about a law, above which it does not fit."""
 
@@ -45,7 +49,7 @@ def fit_retention(
     Parameters
     ----------
     table : MeasuredTable
-        time [s], conductance [uS]; device.
+        time [s], conductance [uS]; device, state.
     g_min, g_max : float, optional
         Of the device [uS]; default 0 and the largest conductance.
     asked : str, optional
@@ -58,7 +62,9 @@ def fit_retention(
         is no such law, as of a loss below ``g_min``.
     """
     time, g = table.numbers("time"), table.numbers("conductance")
-    device, names = table.groups("device")
+    device, names = table.lines_of()
+    owners = table.groups("device")[1]
+    state, states = table.groups("state")
     if time.min() < 0:
         raise ChipError(f"'{table.path}': time {time.min():g}: seconds since the write, from 0, are needed")
     for d, name in enumerate(names):
@@ -97,12 +103,17 @@ def fit_retention(
     estimates: dict[str, Estimate] = {}
     notes: list[str] = []
     if law == "drift":
-        fields, estimates, notes = _drift(t, y, rows.seen, top, start)
+        of_state = np.array(states)[state[rows.place[:, 0]]] if len(states) > 1 else None
+        fields, estimates, notes = _drift(t, y, rows.seen, top, start, of_state, len(owners))
     elif law == "loss":
         fields, estimates = _loss(lines(t, rows.of(np.log(g - floor)), rows.seen))
+        if len(states) > 1:
+            # Lines of several states of a device do not differ as devices do.
+            fields.pop("retention_spread", None)
+            estimates.pop("retention_spread", None)
     if rests[law] > STRAY:
         notes.append(f"Law '{law}' leaves {rests[law]:.0%} of the conductance: it does not fit.")
-    if len(names) == 1:
+    if len(owners) == 1:
         notes.append("One device: nothing tells how devices differ.")
     line = np.geomspace(max(time[time > 0].min(), 1e-12), time.max(), 100)
     first = g[rows.place[:, 0]]
@@ -187,9 +198,13 @@ def _tried(name: str, law: Callable[[Array], Array], shown: Array, place: Array)
 
 
 def _drift(
-    t: Array, y: Array, seen: Array, top: float, t0: Estimate
+    t: Array, y: Array, seen: Array, top: float, t0: Estimate, state: Array | None = None, devices: int = 0
 ) -> tuple[dict[str, object], dict[str, Estimate], list[str]]:
-    """Return fields, estimates and notes of drift."""
+    """Return fields, estimates and notes of drift; ``state`` has the state of every line where devices have several.
+
+    States of one device lie at conductances of their own, so that nu goes by ln(g/g_max) where they drift unlike. How
+    devices differ is told by lines of one state alone, and not by few devices.
+    """
     many = len(t)
     x = np.log(np.clip(np.exp(y[:, 0]) / top, 1e-6, None))
     ends = [max(t0.low, 1e-3 * float(t[seen & (t > 0)].min())), min(t0.high, 1e3 * float(t[seen].max()))]
@@ -205,6 +220,8 @@ def _drift(
     if not t0.told:
         taken = f"{t0.value:.3g} s is taken, of what they allow the nearest to the first time"
         notes.append(f"Times do not tell t0: {taken}.")
+    if state is not None:
+        return _of_states(found, x, state, devices, estimates, notes)
     if many >= 8 and np.ptp(x) > 0.5:
         bent = [between(*one, x) for one in found]
         slope = bent[0].slope.widened([one.slope.value for one in bent])
@@ -219,6 +236,55 @@ def _drift(
         fields["drift_spread"] = (0.0, size, 0.0, size)
     if estimates["drift_mean"].low <= 0:
         notes.append("Drift is not clearly above 0.")
+    return fields, estimates, notes
+
+
+def _of_states(
+    found: Sequence[tuple[Array, Array]], x: Array, state: Array, devices: int, estimates: dict[str, Estimate],
+    notes: list[str],
+) -> tuple[dict[str, object], dict[str, Estimate], list[str]]:
+    """Return fields, estimates and notes of drift where devices have several states.
+
+    ``found`` has nu of every line and its variance, for the t0 that is taken first, and for others that may be.
+    """
+    estimates.pop("drift_spread")
+    slopes, variances = found[0]
+    names = list(dict.fromkeys(state.tolist()))
+    each = [between(slopes[state == name], variances[state == name]) for name in names]
+    means, errors = np.array([one.mean for one in each]), np.array([one.error for one in each])
+    places = np.array([x[state == name].mean() for name in names])
+    weight = 1 / (errors**2 + EXACT**2)
+    pooled = float((weight * means).sum() / weight.sum())
+    middle = float((weight * places).sum() / weight.sum())
+    wide = float((weight * (places - middle) ** 2).sum())
+    slope = float((weight * (places - middle) * means).sum()) / wide if wide > 0 else 0.0
+    unlike = wide > 0 and abs(slope) * math.sqrt(wide) > UNLIKE
+    if unlike:
+        ends = np.clip(pooled + slope * (places - middle), 0, None)
+        line = (_short(slope), _short(pooled - slope * middle), _short(float(ends.min())), _short(float(ends.max())))
+        notes.append("The states of a device drift unlike: nu goes by ln(g/g_max).")
+        del estimates["drift_mean"]
+    else:
+        line = (0.0, _short(max(pooled, 0.0)), 0.0, _short(max(pooled, 1e-6)))
+        # A device may stray alike in all its states: the error of the mean is that of one.
+        half = quantile(max(int((state == name).sum()) for name in names)) * float(np.average(errors, weights=weight))
+        mean = Estimate(pooled, pooled - half, pooled + half).widened([float(other.mean()) for other, _ in found])
+        estimates["drift_mean"] = mean.named("1", "exponent nu, of all states")
+    for name, one, at in zip(names, each, places, strict=True):
+        told = around(one, int((state == name).sum())).widened([float(nu[state == name].mean()) for nu, _ in found])
+        estimates[f"drift_mean {name}"] = told.named("1", f"nu of that state, at {np.exp(at):.3g} of g_max")
+        if one.mean + UNLIKE * one.error < 0:
+            notes.append(f"State '{name}' grows with time; a chip's does not, and it stays there.")
+    fields: dict[str, object] = {"drift_mean": line, "drift_start": _short(estimates["drift_start"].value)}
+    if devices >= 3:
+        # For the same reason its interval has no more degrees of freedom than one state tells.
+        squares = np.array([(one.spread.value, one.spread.low, one.spread.high) for one in each]) ** 2
+        value, low, high = np.sqrt(squares.mean(axis=0)).tolist()
+        spread = Estimate(value, low, high, told=low > 0)
+        estimates["drift_spread"] = spread.named("1", "of nu, device to device")
+        if spread.told:
+            size = _short(spread.value)
+            fields["drift_spread"] = (0.0, size, 0.0, size)
     return fields, estimates, notes
 
 

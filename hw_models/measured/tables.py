@@ -10,96 +10,24 @@ from __future__ import annotations
 
 import csv
 import math
-import re
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from hw_models.errors import ChipError, nearest, unknown
-from hw_models.measured import habits, units
+from hw_models.measured import habits, numerals, units
+from hw_models.measured.columns import BESIDE, BIAS, DEFAULTS, KINDS, NAMING, QUANTITIES, TOLD, USED, columns_of, tells
+from hw_models.measured.file_text import text_of
 
 Array = np.ndarray
 PARTED = "\t;,"
 """What columns may be parted by; the first that a header holds, as commas may be decimal ones."""
-ALIASES: Mapping[str, tuple[str, ...]] = {
-    "conductance": ("conductance", "g"),
-    "device": ("device", "device id", "cell", "dut"),
-    "cycle": ("cycle", "loop"),
-    "pulse": ("pulse",),
-    "number": ("number", "pulse number", "pulse num", "pulsenum", "pulses", "pulse #", "n"),
-    "direction": ("direction", "polarity", "type", "branch"),
-    "up": ("up", "ltp", "potentiation", "up pulse", "up data"),
-    "down": ("down", "ltd", "depression", "down pulse", "down data"),
-    "target": ("target",),
-    "achieved": ("achieved", "programmed", "measured"),
-    "time": ("time", "t", "age"),
-    "sigma": ("sigma", "std", "noise"),
-    "read": ("read", "sample", "repeat"),
-    "reading": ("reading",),
-    "voltage": ("voltage", "v"),
-    "current": ("current", "i", "read current", "i read", "iread", "ids", "drain current"),
-    "resistance": ("resistance", "r"),
-    "bias": ("read voltage", "v read", "vread", "read bias", "vds", "drain voltage"),
-    "amplitude": (
-        "amplitude", "pulse amplitude", "pulse voltage", "pulse height", "write voltage", "programming voltage",
-        "v pulse", "vpulse", "v write", "vwrite", "v prog", "vprog", "vg", "vgs", "v gate", "gate voltage",
-    ),
-}
-"""Names of columns, as they are called here, and as files may call them."""
-QUANTITIES: Mapping[str, Mapping[str, float]] = {
-    **dict.fromkeys(("conductance", "up", "down", "target", "achieved", "sigma"), units.CONDUCTANCE),
-    "time": units.TIME,
-    "voltage": units.VOLTAGE,
-    "bias": units.VOLTAGE,
-    "current": units.CURRENT,
-    "resistance": units.RESISTANCE,
-}
-"""Units of the columns that have one."""
-DEFAULTS: Mapping[str, str] = {
-    **dict.fromkeys(("conductance", "up", "down", "target", "achieved", "sigma"), "uS"),
-    "time": "s",
-    "voltage": "V",
-    "bias": "V",
-    "current": "uA",
-    "resistance": "Ohm",
-}
-"""Of columns without one."""
-PLAIN: Mapping[str, str] = {
-    "device": "the name of a device",
-    "cycle": "the number of a cycle",
-    "pulse": "the pulse ahead of a reading (1, -1 or 0)",
-    "number": "the number of pulses so far",
-    "direction": "the direction of pulses",
-    "read": "the number of a read",
-    "reading": "the number of a reading",
-}
-"""What columns without a unit hold."""
-KINDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "iv": (("voltage", "current"),),
-    "programming": (("target", "achieved"),),
-    "read_noise": (("conductance", "sigma"), ("conductance", "read"), ("conductance", "time")),
-    "pulses": (
-        ("pulse", "conductance"), ("number", "direction", "conductance"), ("number", "up", "down"), ("up", "down"),
-    ),
-    "retention": (("time", "conductance"),),
-}  # fmt: skip
-"""Kinds of measurement, and the columns that one has, in the forms it may come in; the first that fits counts."""
-USED: Mapping[str, tuple[str, ...]] = {"programming": ("device", "time"), "retention": ("device",), "iv": ("device",)}
-"""Columns beside those of the form that a kind looks at; pulses and read noise by their form."""
-TOLD = {"read_noise": 2}
-"""How many forms of a kind tell it; the others need ``--kind``."""
-BESIDE: Mapping[str, tuple[str, ...]] = {**USED, "pulses": ("device", "cycle"), "read_noise": ("device",)}
-"""Columns that a file of a kind may have beside its form, which tell of a kind whose form is not whole."""
-
-THOUSANDS = re.compile(r"[+-]?\d{1,3}([ ,.']\d{3})+([.,]\d+)?")
-"""Numbers whose thousands are parted."""
-ARCHIVE = b"PK"
-"""What workbooks begin with."""
-BIAS = "; a current needs a column 'read voltage [V]' beside it"
-"""What is said where a column of currents stands in place of conductances."""
+INDEX = ("", "index", "unnamed: 0")
+"""Titles of columns that number the rows."""
+OVERFLOW = 9.9e36
+"""Numbers from which instruments mean that their range was left."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +41,6 @@ class MeasuredTable:
     """Units that the header says."""
     rows: Sequence[Sequence[str]]
     lines: Sequence[int]
-    parted: str
     headless: bool = False
     """Whether it has no header: two columns of numbers."""
     titles: Sequence[str] = ()
@@ -122,6 +49,14 @@ class MeasuredTable:
     """Places of columns that others follow from."""
     notes: tuple[str, ...] = ()
     """What was made of its columns, a sentence each."""
+    absolute: frozenset[str] = frozenset()
+    """Columns of absolute values."""
+    laid: tuple[float, float] = (1.0, 0.0)
+    """What turns conductances that are shares into uS: a factor, and what is added; see :mod:`.shares`."""
+    open_range: bool = False
+    """Whether they are shares of a range that nobody gave."""
+    undecided: Mapping[int, str] = field(default_factory=dict)
+    """Places of columns whose numbers may be one of two, with the line that says so."""
 
     def has(self, *names: str) -> bool:
         """Whether all these columns are there."""
@@ -134,21 +69,33 @@ class MeasuredTable:
 
     def numbers(self, name: str, gaps: bool = False) -> Array:
         """Return a column as numbers in the toolkit's unit; with ``gaps`` NaN where a cell is empty."""
+        self.check_decided(self.columns[name])
         unit = self.unit.get(name, "") or DEFAULTS.get(name, "")
-        factor = units.factor(name, unit, QUANTITIES[name]) if name in QUANTITIES else 1.0
-        return np.array([self._number(n, name, text, gaps) for n, text in enumerate(self.text(name))]) * factor
+        factor = units.SHARES.get(unit, 0.0)
+        factor = factor or (units.factor(name, unit, QUANTITIES[name]) if name in QUANTITIES else 1.0)
+        found = np.array([self._number(n, name, text, gaps) for n, text in enumerate(self.text(name))]) * factor
+        if QUANTITIES.get(name) is not units.CONDUCTANCE:
+            return found
+        return found * self.laid[0] + (0.0 if name == "sigma" else self.laid[1])
+
+    def check_decided(self, place: int) -> None:
+        """Refuse a column whose numbers may be one of two."""
+        if place in self.undecided:
+            raise ChipError(f"'{self.path}': {self.undecided[place]}")
 
     def _number(self, row: int, name: str, text: str, gaps: bool) -> float:
         if gaps and not text:
             return math.nan
         try:
-            value = float((text if self.parted == "," else text.replace(",", ".")).replace("_", "?"))
+            value = float(text.replace("_", "?"))
         except ValueError:
             value = math.nan
+        where = f"'{self.path}': line {self.lines[row]}"
+        if abs(value) >= OVERFLOW and math.isfinite(value):
+            told = "is what instruments write beyond their range: leave that row out"
+            raise ChipError(f"{where}: {name} '{text}' {told}")
         if not math.isfinite(value):
             tail = f"; a unit stands in the header, '{name} [{DEFAULTS[name]}]'" if name in DEFAULTS else ""
-            tail = "; leave out what parts thousands" if THOUSANDS.fullmatch(text) else tail
-            where = f"'{self.path}': line {self.lines[row]}"
             raise ChipError(f"{where}: {name} '{text}': a finite number is needed{tail}")
         return value
 
@@ -163,6 +110,18 @@ class MeasuredTable:
         names = tuple(dict.fromkeys(texts))
         place = {text: n for n, text in enumerate(names)}
         return np.array([place[text] for text in texts]), names
+
+    def lines_of(self) -> tuple[Array, tuple[str, ...]]:
+        """Return the number of every row's device and state, and their names; where there are no states, of its device.
+        """
+        device, names = self.groups("device")
+        if not self.has("state"):
+            return device, names
+        state, states = self.groups("state")
+        pairs, found = np.unique(device * len(states) + state, return_inverse=True)
+        many = len(names) > 1
+        said = [(names[pair // len(states)], states[pair % len(states)]) for pair in pairs.tolist()]
+        return found.ravel(), tuple(f"{one} {two}" if many else two for one, two in said)
 
 
 def read_table(path: str | Path) -> MeasuredTable:
@@ -184,24 +143,18 @@ def read_table(path: str | Path) -> MeasuredTable:
 
 
 def _read(path: Path) -> MeasuredTable:
-    with path.open("rb") as raw:
-        begin = raw.read(2)
-    if begin == ARCHIVE:
-        raise ChipError("it is a workbook or an archive: save its table as CSV")
-    wide = begin in (BOM_UTF16_LE, BOM_UTF16_BE)
-    with path.open(newline="", encoding="utf-16" if wide else "utf-8-sig") as file:
-        try:
-            lines = file.read().splitlines()
-        except UnicodeError:
-            raise ChipError("it is no UTF-8 text: save it as UTF-8") from None
+    text, said_of_text = text_of(path)
+    lines = text.splitlines()
     kept = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
     if not kept:
         raise ChipError("it holds no lines")
     said = kept[0][1].strip().lower()
     if said.startswith("sep=") and len(said) <= len("sep=;") and len(kept) > 1:
         kept = kept[1:]
-    kept, passed = habits.from_header(kept, _tells)
+    kept, passed = habits.from_header(kept, lambda line: tells(line, _parted(line)))
     parted = _parted(kept[0][1])
+    if parted == "," and "," not in kept[0][1]:
+        kept, parted = _by_blanks(kept)
     rows = []
     for number, line in kept:
         try:
@@ -224,10 +177,19 @@ def _read(path: Path) -> MeasuredTable:
             raise ChipError(f"line {number} has {len(row)} columns, the header has {len(header)}")
     if not rows:
         raise ChipError("it holds no rows below the header")
-    columns, unit = _columns(first, header)
+    columns, unit = columns_of(first, header)
     numbers = [number for number, _ in rows]
-    cells = [row for _, row in rows]
-    return MeasuredTable(path, columns, unit, cells, numbers, parted, headless, header, notes=passed)
+    names = {columns[name] for name in NAMING if name in columns}
+    made = numerals.plain([row for _, row in rows], parted, numbers, header, names)
+    for name, place in columns.items():
+        if place in made.percent and QUANTITIES.get(name) is units.CONDUCTANCE:
+            unit[name] = {"": "%", "1": "%", "G/Gmax": "G/Gmax [%]", "G/G0": "G/G0 [%]"}.get(unit.get(name, ""), "%")
+    absolute = frozenset(name for name, place in columns.items() if units.is_absolute(header[place]))
+    notes = (*said_of_text, *passed, *made.notes)
+    return MeasuredTable(
+        path, columns, unit, made.rows, numbers, headless, header, notes=notes, absolute=absolute,
+        undecided=made.undecided,
+    )  # fmt: skip
 
 
 def _parted(line: str) -> str:
@@ -235,17 +197,22 @@ def _parted(line: str) -> str:
     return next((one for one in PARTED if one in line), ",")
 
 
-def _tells(line: str) -> bool:
-    """Tell a header that has all columns of some kind of measurement."""
-    known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-    try:
-        cells = next(csv.reader([line], delimiter=_parted(line)))
-    except csv.Error:
-        return False
-    named = {known.get(units.parted(cell)[0]) for cell in cells} - {None}
-    named |= {"conductance"} if named & {"resistance", "current"} else set()
-    named |= {"pulse"} if "amplitude" in named else set()
-    return any(named.issuperset(form) for forms in KINDS.values() for form in forms)
+def _by_blanks(kept: list[tuple[int, str]]) -> tuple[list[tuple[int, str]], str]:
+    """Return lines whose columns are parted by blanks as such that are parted by tabs; others as they are.
+
+    Raises
+    ------
+    ChipError
+        If rows have several numbers apart by blanks, and the header another count of words.
+    """
+    parts = [line.split() for _, line in kept]
+    counts = {len(part) for part in parts[1:]}
+    if len(counts) != 1 or counts == {1} or not _is_number(parts[-1][-1], "\t"):
+        return kept, ","
+    if len(parts[0]) not in counts:
+        shown = f"the rows have {counts.pop()} columns apart by blanks, the header {len(parts[0])} words"
+        raise ChipError(f"line {kept[0][0]}: {shown}: part columns by commas")
+    return [(number, "\t".join(part)) for (number, _), part in zip(kept, parts, strict=True)], "\t"
 
 
 def _is_number(text: str, parted: str) -> bool:
@@ -254,47 +221,6 @@ def _is_number(text: str, parted: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _columns(line: int, header: Sequence[str]) -> tuple[dict[str, int], dict[str, str]]:
-    """Return places and units of the columns that are known."""
-    known = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-    places: dict[str, int] = {}
-    found: dict[str, str] = {}
-    ohms = [cell for cell in header if units.parted(cell)[1] in units.RESISTANCE]
-    for place, cell in enumerate(header):
-        title, unit = units.parted(cell)
-        name = known.get(title, "resistance" if ohms == [cell] else None)
-        if name == "pulse" and unit in units.VOLTAGE:
-            name = "amplitude"
-        if name == "amplitude":
-            # Its sign alone counts: units may be any, and of several columns the first is taken.
-            places.setdefault(name, place)
-            continue
-        if name is None:
-            continue
-        if name in places:
-            pair = f"columns '{header[places[name]]}' and '{cell}'"
-            raise ChipError(f"line {line}: {pair} are both {name}: which counts?")
-        places[name] = place
-        if unit and name in QUANTITIES:
-            if not (unit == "1" and QUANTITIES[name] is units.CONDUCTANCE):
-                units.factor(name, unit, QUANTITIES[name])
-            found[name] = unit
-        elif unit:
-            what = f"line {line}: column '{cell}': {name} is {PLAIN[name]} and has no unit"
-            whose = next((one for one, allowed in QUANTITIES.items() if unit in allowed), "")
-            raise ChipError(f"{what}; {whose} stands in a column '{whose} [{unit}]'" if whose else what)
-    _check_one_unit(line, places, found)
-    return places, found
-
-
-def _check_one_unit(line: int, places: Mapping[str, int], found: Mapping[str, str]) -> None:
-    """Refuse conductances of one table in several units."""
-    said = {name: found.get(name, "none") for name in places if QUANTITIES.get(name) is units.CONDUCTANCE}
-    if len(set(said.values())) > 1:
-        shown = ", ".join(f"{name} [{unit}]" for name, unit in said.items())
-        raise ChipError(f"line {line}: units are mixed: {shown}; one unit for all conductances is needed")
 
 
 def passed_over(table: MeasuredTable, kind: str) -> tuple[str, ...]:
@@ -307,11 +233,12 @@ def passed_over(table: MeasuredTable, kind: str) -> tuple[str, ...]:
     if kind == "pulses":
         used |= {"device", "cycle"} | ({"reading"} if "pulse" in form else set())
     if kind == "read_noise" and "sigma" not in form:
-        used |= {"device", "read", "time"}
+        used |= {"device", "state", "read", "time"}
     places = {table.columns[name] for name in used if name in table.columns}
     varied = [
         f"'{title}'" for place, title in enumerate(table.titles)
         if place not in places | table.sources and len({row[place] for row in table.rows}) > 1
+        and title.lower() not in INDEX
     ]  # fmt: skip
     if not varied:
         return table.notes
@@ -334,8 +261,19 @@ def kind_of(table: MeasuredTable, asked: str | None = None) -> str:
         if asked in (None, kind) and any(table.has(*form) for form in told):
             if asked is None and kind == "retention":
                 habits.check_at_rest(table)
+            if asked is None and kind == "read_noise" and not table.has("sigma"):
+                _check_unpulsed(table)
             return kind
     raise ChipError(f"'{table.path}': {_missing(table, asked)}")
+
+
+def _check_unpulsed(table: MeasuredTable) -> None:
+    """Refuse to take reads for those of a device at rest beside which pulses are counted."""
+    for name in ("pulse", "number", "amplitude"):
+        if table.has(name) and len(set(table.text(name))) > 1:
+            title = table.titles[table.columns[name]]
+            told = "keep one reading behind each pulse, or reads at rest, or give --kind"
+            raise ChipError(f"'{table.path}': repeated reads stand beside pulses in column '{title}': {told}")
 
 
 def _missing(table: MeasuredTable, asked: str | None) -> str:

@@ -8,8 +8,14 @@ from collections.abc import Mapping
 
 from hw_models.errors import ChipError, unknown
 
-CONDUCTANCE: Mapping[str, float] = {"uS": 1.0, "S": 1e6, "mS": 1e3, "nS": 1e-3}
-"""In uS."""
+CONDUCTANCE: Mapping[str, float] = {"uS": 1.0, "S": 1e6, "mS": 1e3, "nS": 1e-3, "G0": 77.480917}
+"""In uS; G0 = 2 e^2/h is the quantum of conductance."""
+SHARES: Mapping[str, float] = {
+    **dict.fromkeys(("1", "a.u.", "a. u.", "arb. u.", "arb. units", "norm.", "norm", "normalized", "normalised"), 1.0),
+    **dict.fromkeys(("%", "percent", "per cent", "pct"), 0.01),
+    "G/Gmax": 1.0, "G/Gmax [%]": 0.01, "G/G0": 1.0, "G/G0 [%]": 0.01,
+}  # fmt: skip
+"""Of conductances that are shares, :mod:`hw_models.measured.shares`: what one is of the whole."""
 TIME: Mapping[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86400.0}
 """In s."""
 VOLTAGE: Mapping[str, float] = {"V": 1.0, "mV": 1e-3, "uV": 1e-6}
@@ -18,20 +24,47 @@ CURRENT: Mapping[str, float] = {"A": 1e6, "mA": 1e3, "uA": 1.0, "nA": 1e-3, "pA"
 """In uA."""
 RESISTANCE: Mapping[str, float] = {"Ohm": 1e-6, "kOhm": 1e-3, "MOhm": 1.0, "GOhm": 1e3}
 """In MOhm, one over uS."""
-KNOWN = frozenset().union(CONDUCTANCE, TIME, VOLTAGE, CURRENT, RESISTANCE)
+KNOWN = frozenset().union(CONDUCTANCE, TIME, VOLTAGE, CURRENT, RESISTANCE) - {"G0"}
 FORMS = str.maketrans("()\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}", "[]uu")
 """Other forms of a unit behind a name."""
+SPELLED: Mapping[str, str] = {
+    "siemens": "S", "microsiemens": "uS", "nanosiemens": "nS", "volt": "V", "volts": "V", "ampere": "A", "amperes": "A",
+    "amps": "A", "sec": "s", "seconds": "s", "second": "s", "minutes": "min", "hours": "h", "hour": "h", "hr": "h",
+    "days": "d",
+}  # fmt: skip
+"""Units in words."""
 OHM = re.compile("ohms?\\b|[\N{OHM SIGN}\N{GREEK CAPITAL LETTER OMEGA}]", re.IGNORECASE)
 """Other forms of Ohm."""
+ABSOLUTE = re.compile(
+    r"\|\s*([^|]+?)\s*\||\babs(?:olute)?\s*\(\s*([^()]+?)\s*\)|^\s*abs(?:olute)?[\s_]*(?:i[ds]*|current)\b",
+    re.IGNORECASE,
+)
+"""Names of absolute values."""
+QUOTIENT = re.compile(rf"([^\[/]+?)\s*(?:/|,|\bin\b)\s*({'|'.join(sorted(KNOWN))})\s*")
+"""Names over a unit, ``G / uS``, as ISO 80000 has them, ``G, uS`` and ``G in uS``."""
 
 
 def parted(header: str) -> tuple[str, str]:
-    """Return name and unit of ``name [unit]``, ``name (unit)`` or ``name_unit``; the unit is empty without one."""
-    name, bracket, unit = OHM.sub("Ohm", header.translate(FORMS)).partition("[")
+    """Return name and unit of ``name [unit]``, ``name (unit)``, ``name / unit`` or ``name_unit``; the unit is empty
+    without one.
+
+    Of ``|name|`` and ``abs(name)`` it is the name within.
+    """
+    header = ABSOLUTE.sub(lambda found: found[1] or found[2] or "current", header)
+    written = OHM.sub("Ohm", header.translate(FORMS))
+    if found := QUOTIENT.fullmatch(written):
+        return " ".join(found[1].replace("_", " ").split()).lower(), found[2]
+    name, bracket, unit = written.partition("[")
     words = name.replace("_", " ").split()
-    if not bracket and len(words) > 1 and words[-1] in KNOWN:
+    if not bracket and len(words) > 1 and (words[-1] in KNOWN or words[-1].lower() in SPELLED):
         unit = words.pop()
-    return " ".join(words).lower(), unit.rstrip("] ").strip()
+    unit = unit.rstrip("] ").strip()
+    return " ".join(words).lower(), SPELLED.get(unit.lower(), unit)
+
+
+def is_absolute(header: str) -> bool:
+    """Tell the title of a column of absolute values, ``|I| (A)`` or ``abs(I)``."""
+    return bool(ABSOLUTE.search(header))
 
 
 def factor(column: str, unit: str, units: Mapping[str, float]) -> float:

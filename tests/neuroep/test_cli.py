@@ -162,6 +162,7 @@ def test_evaluate_prints_text_or_json(neuroep, trained):
         (["evaluate", "RUNNING", "--tokens", "3"], ["belongs to another network", "; given are --tokens"]),
         (["gradcheck", "TINY", "--samples", "3", "--out", "RUN"], ["'--samples' is an option of neuroep cost, neu"]),
         (["chips", "--respons"], ["'--response' is one of neuroep fit; neuroep chips has --components"]),
+        (["chips", "--resp"], ["'--response' is one of neuroep fit; neuroep chips has --components"]),
         (["chips", "--rule"], ["did you mean '--rules'?"]),
         (["demo", "--size", "3"], ["--size"]),
         (["import-published", "none.pt", "--out", "RUN"], ["'none.pt' do not exist"]),
@@ -447,6 +448,9 @@ def test_what_is_given_twice_is_refused(neuroep, tiny, tmp_path, given, line):
     ("arguments", "near"),
     [
         (["fit", "a.csv", "--respons", "linear"], "--response"), (["fit", "a.csv", "--respons=linear"], "--response"),
+        (["fit", "a.csv", "--resp", "linear"], "--response"), (["fit", "a.csv", "--cit", "x"], "--citation"),
+        (["train", "a.toml", "--res"], "--resume"),
+        (["train", "a.toml", "--chip.device.read_n", "1"], "--chip.device.read_noise"),
         (["chips", "--field"], "--fields"), (["--versoin"], "--version"), (["sweep", "a", "--sedes", "3"], "--seeds"),
     ],
 )  # fmt: skip

@@ -34,6 +34,15 @@ def test_nearest():
     assert nearest(1, (10, 200)) == "; did you mean '10'?"
 
 
+def test_beginnings_are_nearer_than_words_as_long():
+    """By letters alone ``--resp`` was answered with ``--help``."""
+    assert nearest("--resp", ("--help", "--response", "--readings")) == "; did you mean '--response'?"
+    assert nearest("cit", ("kit", "citation")) == "; did you mean 'citation'?"
+    assert nearest("read_n", ("read_noise_law", "read_noise", "read_time")) == "; did you mean 'read_noise'?"
+    assert nearest("--r", ("--n", "--response")) == "; did you mean '--n'?", "a letter alone begins nothing"
+    assert errors.begun("--", ("--out",)) == []
+
+
 def test_nearest_path(tmp_path):
     """Files of an ending, or folders, by one rule: what is much like it, and nothing that is not."""
     for name in ("mychip.toml", "mychop.txt", "reviews.toml"):

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from hw_models.chip import Chip, Timing, faults, files
+from hw_models.chip import Chip, Device, Timing, faults, files
 from hw_models.errors import ChipError
 
 WRONG = """\
@@ -56,6 +56,83 @@ def test_a_file_tells_all_wrong_fields_at_once(wrong):
         files.load(wrong)
     names = [line.split(" ")[1] for line in caught.value.lines]
     assert names == ["dac.stochastic", "adc.stochastic", "crossbar.slice_bits"]
+
+
+BETWEEN = """\
+[device]
+g_min = 30.0
+stuck_low = 0.6
+stuck_high = 0.6
+drift_mean = [0.0, 0.1, 0.2, 0.1]
+rtn_share = 0.5
+rtn_amplitude = 0.0
+iv = "sinh"
+relaxation_times = [100.0, 10.0]
+[adc]
+bits = 1
+range = 2.0
+percentile = 99.0
+[update]
+scheme = "chopped"
+[update.transfer]
+gamma = 2.0
+[readout]
+hold_droop = 0.1
+hold_time = 1e-3
+range = 1.0
+signal = "difference"
+"""
+PULSE = """\
+[device.pulse]
+dw_min = 3.0
+corrupt = 0.7
+unresponsive = 0.7
+response = "table"
+table_up = [1.0, -1.0, 0.5]
+table_down = [1.0, 0.5]
+w_max_spread = 0.1
+bound_correlation = 0.5
+"""
+AMONG = {
+    BETWEEN: (
+        "device.g_min", "device.stuck_high", "device.drift_mean", "device.rtn_amplitude", "device.read_voltage",
+        "device.relaxation_times", "adc.bits", "adc.percentile", "update.transfer.gamma",
+        "readout.hold_time", "readout.range",
+    ),
+    PULSE: ("dw_min", "unresponsive", "table_up", "table_down", "bound_correlation"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [BETWEEN, PULSE])
+def test_a_table_tells_all_that_its_fields_are_to_each_other(wrong, text):
+    """Each table told the first such fault, and the next one once that was mended."""
+    wrong.write_text(text)
+    with pytest.raises(ChipError) as caught:
+        files.load(wrong)
+    told = [line.removeprefix(f"{wrong}: ").removeprefix("device.pulse.") for line in caught.value.lines]
+    for name in AMONG[text]:
+        assert sum(line.startswith(f"{name} = ") for line in told) == 1, (name, told)
+    assert len(told) == len(AMONG[text])
+
+
+def test_tables_together_tell_all_too(wrong):
+    wrong.write_text(
+        '[crossbar]\nmapping = "offset"\nslices = 2\nslice_bits = 4\n[device]\nlevels = 4\ndisturb = 0.1\n'
+        "[device.cell]\n"
+        'kind = "one_sided"\n[device.pulse]\nw_min = 0.0\n[update]\nscheme = "pulsed"\n'
+    )
+    with pytest.raises(ChipError) as caught:
+        files.load(wrong)
+    told = "\n".join(caught.value.lines)
+    for line in ("device.cell.kind = 'one_sided': a pair needs", "crossbar.slice_bits = 4: 16 levels, the device has 4",
+                 "device.disturb = 0.1: it is of weights on one slice", "update.scheme = 'pulsed': bit slices are"):
+        assert line in told
+
+
+def test_a_part_made_in_python_tells_what_is_wrong_between_its_fields():
+    with pytest.raises(ChipError) as caught:
+        Device(g_min=30.0, stuck_low=0.6, stuck_high=0.6)
+    assert [line.split(" = ")[0] for line in caught.value.lines] == ["Device: g_min", "Device: stuck_high"]
 
 
 def test_each_fault_names_the_file_in_which_it_stands(wrong, tmp_path):

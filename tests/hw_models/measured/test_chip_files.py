@@ -139,7 +139,7 @@ def test_without_pulses(folder: Path) -> None:
     ("names", "settings", "line"),
     [
         ([], {}, "no file of measurements is given"),
-        (["a.xlsx"], {}, "'a.xlsx': a file named .csv, .tsv, .txt or .npz is needed"),
+        (["a.xlsx"], {}, "'a.xlsx': a file named .csv, .tsv, .txt, .dat or .npz is needed"),
         (["a.npz"], {"kind": "iv"}, "'a.npz': an NPZ holds pulses, and kind 'iv' is asked for"),
         (["none.csv"], {}, "cannot read 'none.csv'"),
         (["reads.csv", "reads.csv"], {}, "it is read_noise as .* is: join them, with a column device"),

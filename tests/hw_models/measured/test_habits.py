@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hw_models.errors import ChipError
+from hw_models.measured.curves import Curves
 from hw_models.measured.habits import with_units
 from hw_models.measured.pulse_tables import read_curves
 from hw_models.measured.tables import kind_of, read_table
@@ -154,11 +156,11 @@ def test_a_series_of_amplitudes_says_what_was_made_of_it(tmp_path: Path, capsys:
         ("device,t,pulse amplitude,g", ["0,1,high,1"] * 30, "line 2: amplitude 'high': a finite number is needed"),
         ("device,pulse,g", ["a,0,1", ",1,2", ",1,3"], "line 3: device is empty: every row needs its own"),
         ("t,bias at gate (V),g", [f"{n},{'-' * (n % 2)}1.5,1" for n in range(30)], "holds voltages of both signs"),
-        ("device,pulse,g [nS]", ['0,0,"1,234.5"', '0,1,"1,239.1"'], "'1,234.5': a finite number is needed; leave out"),
+        ("device,pulse,g [nS]", ['0,0,"1,234"', '0,1,"1,239"'], "tells whether its ',' parts thousands or decimals"),
         ("R (Ohm),std", ["10000,100"] * 9, "'std' beside 'R (Ohm)' has no unit: give it as one of conductances"),
         ("g (uS),std (kOhm)", ["5,1"] * 9, "column 'sigma': unknown unit 'kOhm': allowed are uS, S, mS, nS"),
         ("x" * 200000 + ",y", ["1,2"] * 9, "line 1: field larger than field limit"),
-        ("PK\x03\x04", ["x"], "it is a workbook or an archive: save its table as CSV"),
+        ("PK\x03\x04", ["x"], "it is a workbook or an archive: open its sheet in Excel and take File > Save"),
         ("device,pulse,g\n,,kS", ["0,0,1", "0,1,2"], "line 2: conductance 'kS': a finite number is needed"),
     ],
 )
@@ -183,3 +185,88 @@ def test_a_row_of_units() -> None:
     assert with_units(["g [uS]", "t"], ["uS", "(ms)"]) == ["g [uS]", "t [ms]"]
     assert with_units(["g", "pulse"], ["1", ""]) is None
     assert with_units(["g", "device"], ["5.2", "uS"]) is None
+
+
+def curves_in(tmp_path: Path, *lines: str) -> Curves:
+    """Return the curves of a file of these lines."""
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return read_curves(read_table(path))
+
+
+def refusal(tmp_path: Path, *lines: str) -> str:
+    """Return what is said of a file of these lines."""
+    with pytest.raises(ChipError) as raised:
+        curves_in(tmp_path, *lines)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_a_cycle_that_lacks_a_branch_is_named(tmp_path: Path) -> None:
+    """It was said that a column 'direction' is missing."""
+    rows = [f"{n},{5 + n},{9 - n},{5.1 + n}" for n in range(4)]
+    found = curves_in(tmp_path, "pulse number,LTP1 (uS),LTD1 (uS),LTP2 (uS)", *rows)
+    assert found.conductance[0] == pytest.approx([5, 6, 7, 8, 9, 8, 7, 6, 5.1, 6.1, 7.1, 8.1])
+    assert found.cycle[0].tolist() == [0] * 8 + [1] * 4
+    assert found.notes == ("Cycle '2' has no curve LTD: those of the others tell it.",)
+    rows = [f"{c},{n},{5 + n},{9 - n if c else ''}" for c in (0, 1) for n in range(4)]
+    assert "Cycle '0' has no curve LTD" in curves_in(tmp_path, "cycle,n,up [uS],down [uS]", *rows).notes[0]
+
+
+def test_branches_of_other_numbers_are_not_joined(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "pulse number,LTP1 (uS),LTD2 (uS)", *(f"{n},{5 + n},{9 - n}" for n in range(4)))
+    assert "'LTP1 (uS)' has no LTD of its number, nor 'LTD2 (uS)' an LTP: give both branches" in said
+    said = refusal(tmp_path, "pulse number,LTP1 (uS),LTD1 (nS)", *(f"{n},{5 + n},{9 - n}" for n in range(4)))
+    assert "are in several units: 'LTP1 (uS)', 'LTD1 (nS)'; one is needed" in said
+
+
+def test_one_branch_alone_is_fitted_or_asked_for(tmp_path: Path) -> None:
+    for head in ("pulse number,LTP (uS)", "pulse,potentiation [uS]", "n,LTP1 (uS),LTP2 (uS)"):
+        many = head.count(",")
+        lines = [",".join([str(n), *many * [str(5 + n)]]) for n in range(4)]
+        path = tmp_path / "a.csv"
+        path.write_text("\n".join([head, *lines]), encoding="utf-8")
+        found = read_curves(read_table(path))
+        assert found.one_sided and found.conductance[0, :4].tolist() == [5, 6, 7, 8]
+        assert "nothing is known of pulses down, and the chip has one-sided pairs" in read_table(path).notes[-1]
+    rows = [f"{n},{9 - n},7" for n in range(4)]
+    assert "those up are needed, LTP, potentiation or up" in refusal(tmp_path, "n,LTD (uS)", *(r[:-2] for r in rows))
+    said = refusal(tmp_path, "n,LTP (uS),other", *rows)
+    assert "beside column 'LTP (uS)' that of the other branch is missing: its name is LTD" in said and "'other'" in said
+
+
+def test_a_lone_two_is_no_counter(tmp_path: Path) -> None:
+    rows = [f"{2 if n == 3 else 1},{way},{5 + n}" for n, way in enumerate("++++----")]
+    assert "pulse '2' of device '0': allowed are 1 or up" in refusal(tmp_path, "pulse,direction,g [uS]", *rows)
+    rows = [f"{n % 4 + 1},{way},{5 + n}" for n, way in enumerate("++++----")]
+    assert curves_in(tmp_path, "pulse,direction,g [uS]", *rows).pulses[0, 1:].tolist() == [1, 1, 1, -1, -1, -1, -1]
+
+
+def test_pulses_of_one_take_the_sign_of_the_direction(tmp_path: Path) -> None:
+    """All of them counted as up, and the directions were passed over."""
+    ways = ["up"] * 4 + ["down"] * 4
+    rows = [f"{int(n > 0)},{way},{5 + n}" for n, way in enumerate(ways)]
+    found = curves_in(tmp_path, "pulse,direction,g [uS]", *rows)
+    assert found.pulses[0, 1:].tolist() == [1, 1, 1, -1, -1, -1, -1]
+
+
+def test_a_pulse_beside_branches_is_its_number(tmp_path: Path) -> None:
+    """Every fifth reading counted as one pulse."""
+    found = curves_in(tmp_path, "pulse,LTP [uS],LTD [uS]", *(f"{5 * n},{5 + n},{9 - n}" for n in range(4)))
+    assert found.count(1) == found.count(-1) == 15
+
+
+def test_absolute_currents_have_the_sign_of_their_voltage(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    volts = np.linspace(-0.5, 0.5, 11)
+    for title in ("|I| (A)", "abs(I) [A]", "AbsI (A)", "Abs Id (A)"):
+        path.write_text("\n".join([f"V (V),{title}", *(f"{v:.2f},{abs(v) * 1e-6:.3e}" for v in volts)]))
+        table = read_table(path)
+        assert kind_of(table) == "iv"
+        assert table.numbers("current") == pytest.approx(volts, rel=1e-3, abs=1e-12)
+        assert "holds absolute values: currents have the sign of 'V (V)'" in table.notes[-1]
+    path.write_text("\n".join(["V (V),I (A)", *(f"{v:.2f},{abs(v) * 1e-6:.3e}" for v in volts)]))
+    with pytest.raises(ChipError, match=r"'I \(A\)' is never below 0 though 'V \(V\)' is: are these absolute values"):
+        read_table(path)
+    path.write_text("pulse,read voltage [V],|I| [uA]\n0,-0.1,0.5\n1,-0.1,0.6\n")
+    assert read_table(path).numbers("conductance") == pytest.approx([5, 6])

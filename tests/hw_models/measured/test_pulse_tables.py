@@ -125,5 +125,5 @@ def test_rows_out_of_order_begin_no_curve_of_their_own(
 
 
 def test_cycles_of_devices_may_have_numbers_in_any_order(tmp_path: Path) -> None:
-    rows = [f"{d},{c},{k},up,{k}" for d, own in (("a", (2, 3)), ("b", (1, 2))) for c in own for k in (0, 1)]
+    rows = [f"{d},{c},{k},up,{5 + k}" for d, own in (("a", (2, 3)), ("b", (1, 2))) for c in own for k in (0, 1)]
     assert read(tmp_path, "device,cycle,number,direction,g", *rows).pulses.tolist() == 2 * [[ANEW, 1, ANEW, 1]]

@@ -130,7 +130,7 @@ CASES: Sequence[tuple[Callable[[], Rows], Callable[[Rows], Rows], str]] = [
     # A missing column.
     (pulses, renamed(2, "admittance"), "column 'conductance' is missing: it is nearest to pulses, which needs pulse"),
     (branches, renamed(2, "what"), "column 'direction' is missing: it is nearest to pulses, which needs number"),
-    (pairs, renamed(2, "other"), "is missing: it is nearest to pulses, which needs"),
+    (pairs, renamed(2, "other"), "beside column 'LTP [S]' that of the other branch is missing: its name is LTD, dep"),
     (programming, renamed(1, "result"), "column 'achieved' is missing: it is nearest to programming"),
     (reads, renamed(1, "spread"), " missing: read_noise needs conductance, sigma"),
     (retention, renamed(0, "moment"), " missing: read_noise needs conductance, sigma"),

@@ -79,7 +79,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_table("none.csv")
     path = tmp_path / "b.csv"
     path.write_bytes(b"time,g\n\xff\xfe\x00,1\n")
-    with pytest.raises(ChipError, match="it is no UTF-8 text"):
+    with pytest.raises(ChipError, match="it is no text but a binary file: export its table as CSV"):
         read_table(path)
 
 
