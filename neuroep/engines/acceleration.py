@@ -16,12 +16,16 @@ SIAM J. Numer. Anal. 49:1715, 2011.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from neuroep.engines.state import Values
 from neuroep.network import DenseLayer, Network
 
+Some = Callable[[Values, np.ndarray], Values]
+"""Returns rows of an array by their places."""
 LEAST = 1e-30
 """Squares of this size are nothing; added where one divides by them."""
 ALIKE = 1e-8
@@ -46,6 +50,17 @@ class Anderson:
         self._last: Advance | None = None
         self._pairs: list[tuple[list[Values], list[Values]]] = []
         self._valid: list[Values] = []
+
+    def select(self, staying: np.ndarray, some: Some) -> None:
+        """Forget the samples that do not stay, (rows,), of which ``some`` returns the rows of an array."""
+
+        def cut(values: list[Values]) -> list[Values]:
+            return [some(value, staying) for value in values]
+
+        if self._last is not None:
+            self._last = Advance(cut(self._last.residual), cut(self._last.new), some(self._last.square, staying))
+        self._pairs = [(cut(change), cut(gain)) for change, gain in self._pairs]
+        self._valid = cut(self._valid)
 
     def step(self, old: Sequence[Values], new: Sequence[Values]) -> list[Values]:
         """Return the states to go on from.
@@ -132,6 +147,11 @@ class Accelerated:
             for number, names in enumerate(self._names)
         ]
         self._memories = [Anderson() for _ in groups]
+
+    def select(self, staying: np.ndarray, some: Some) -> None:
+        """Go on without the rows that do not stay; ``some`` returns those of an array that do."""
+        for memory in self._memories:
+            memory.select(staying, some)
 
     def before(self, number: int, sweep: int, values: Mapping[str, Values]) -> dict[str, Values]:
         """Return the accelerated states of a group as they are before a sweep; none before its layers begin."""

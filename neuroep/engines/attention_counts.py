@@ -37,6 +37,11 @@ class CountedPairs(Protocol):
         """Number of real query-pattern pairs."""
         ...
 
+    @property
+    def matched(self) -> int:
+        """Number of real patterns."""
+        ...
+
 
 class AttentionCounts(Part):
     """The tally of one attention unit."""
@@ -69,7 +74,7 @@ class AttentionCounts(Part):
     def _count_step(self, held: CountedPairs, feedback: Values | None) -> None:
         """Count one step: logits of the feedback, softmax, average of the patterns."""
         dim = held.patterns.width[0]
-        products = int(held.patterns.count.sum()) * dim if self.pooled else held.pairs * dim
+        products = held.matched * dim if self.pooled else held.pairs * dim
         if feedback is not None and len(feedback):
             self._count("multiply-add logits", products, held)
         self._count("multiply-add read-out", products, held)

@@ -31,12 +31,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 from neuroep.engines.parts import Held, Part, Rows, Values
 from neuroep.engines.schedule import Schedule
 from neuroep.network import AttentionLayer, DenseLayer
 
 Change = tuple[Values, Values]
-"""Of one nudge: the largest change of a difference in this step, NaN if there is one, and the largest difference."""
+"""Of one nudge, (samples,) each: the largest change of a difference in this step, NaN if there is one, and the largest
+difference."""
 Displacement = tuple[Values, Values]
 """Of one nudge: differences of an attention layer's read-out, (batch, size), and of its weights in the unit's form."""
 
@@ -107,6 +110,10 @@ class DifferenceAttention(Part, Protocol):
         dt : float
             Time step.
         """
+        ...
+
+    def some_ground(self, free: Values, rows: np.ndarray) -> Values:
+        """Return p of the free state of some samples, as it goes with what is held of them."""
         ...
 
     def explicit_change(self, held: Held, free: Values, weights: Values) -> Values:

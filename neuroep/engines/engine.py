@@ -19,8 +19,8 @@ from hw_models.wear import Wear
 from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.engines import checks, kept, nudging, phase_lengths, settling
 from neuroep.engines.clamped import Clamped
-from neuroep.engines.displacing import Displacing
 from neuroep.engines.nudging import Nudging
+from neuroep.engines.parting import Parting
 from neuroep.engines.parts import Part, Replayer, Substrate, View, summed
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.schedule import CALIBRATED, Schedule
@@ -64,7 +64,7 @@ class EngineState(NamedTuple):
     devices: dict[str, np.ndarray]
 
 
-class Engine(Displacing):
+class Engine(Parting):
     """A network on a substrate.
 
     Parameters

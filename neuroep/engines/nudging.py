@@ -5,6 +5,8 @@ Equations: :mod:`neuroep.engines.differences`. Order, time step, stop rule and t
 difference changes by more than the tolerance as a share of itself, and never before the nudge has reached every layer.
 A sweep ends with the attention layers, so that they have seen the last hidden states.
 
+Samples that have settled in all nudges may leave the phases before the others (:mod:`neuroep.engines.leaving`).
+
 The result is the state s + d, and the contrast is read from d itself; the energy is that of s + d. A free phase has no
 difference form, and a chip, whose physics settles states, neither.
 
@@ -21,17 +23,18 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol, Self, cast
 
 import numpy as np
 
-from neuroep.engines import recorders, stopping
+from neuroep.engines import leaving, recorders, stopping
 from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.differences import Change
-from neuroep.engines.parts import Replayer
+from neuroep.engines.parts import Move, Replayer
 from neuroep.engines.recorders import Trace
-from neuroep.engines.schedule import Schedule
+from neuroep.engines.schedule import BY_SAMPLE, Schedule
 from neuroep.engines.settling import Settled, check_convex, energy_of
 from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
@@ -75,6 +78,20 @@ class NudgingEngine(Protocol):
     def displaced(self, clamped: Clamped, moved: State, beta: float) -> State: ...
 
     def fork(self, state: State) -> State: ...
+
+    def some(self, values: Values, rows: np.ndarray) -> Values: ...
+
+    def largest(self, values: Values) -> Values: ...
+
+    def by_sample(self, values: Mapping[str, Values]) -> dict[str, np.ndarray]: ...
+
+    def some_clamped(self, clamped: Clamped, rows: np.ndarray) -> Clamped: ...
+
+    def some_free(self, free: State, rows: np.ndarray) -> State: ...
+
+    def some_moved(self, moved: State, rows: np.ndarray, nudges: int, free: State, own: bool) -> State: ...
+
+    def put_moved(self, whole: State, some: State, move: Move, nudges: int) -> None: ...
 
     def scalars(self, values: Mapping[str, Values]) -> dict[str, float]: ...
 
@@ -122,6 +139,9 @@ class Nudging:
         for beta in betas:
             check_convex(engine.network, beta)
         self.engine, self.clamped, self.schedule, self.betas = engine, clamped, schedule, tuple(map(float, betas))
+        self._present = clamped
+        self._left: leaving.Left[State] | None = None
+        self._gone: dict[tuple[str, int], float] = {}
         free, nudged = (start, None) if start.origin is None else (start.origin, start)
         self._free = free
         if nudged is None:
@@ -170,9 +190,18 @@ class Nudging:
         DivergenceError
             If a difference is no longer finite; changes are looked at where the schedule needs them.
         """
+        self.step()
+        return self.state
+
+    def step(self) -> None:
+        """Move every layer once, as :meth:`sweep` does."""
         self._move()
         self._judge()
-        return self.state
+
+    @property
+    def moved(self) -> State:
+        """Differences of all samples as they are now."""
+        return self._moved if self._left is None else self._left.whole(self._moved)
 
     def _move(self) -> None:
         """Move every layer once."""
@@ -185,13 +214,40 @@ class Nudging:
     def _judge(self) -> None:
         """Count the last sweep, look at it where that is due, and end the phases where the rule says so."""
         engine, schedule = self.engine, self.schedule
-        engine.settle_steps += self.clamped.samples * len(self.betas) * (self.steps - self._counted)
+        engine.settle_steps += self._present.samples * len(self.betas) * (self.steps - self._counted)
         self._counted = self.steps
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):
             self.residual = self._relative(self._look())
         self.ended = last or (stops and self.residual <= schedule.tolerance)
+        if stops and not self.ended and schedule.stop == BY_SAMPLE:
+            self._leave()
+        if self.ended and self._left is not None:
+            self.residual = max(self.residual, self._left.residual)
+
+    def _leave(self) -> None:
+        """Let the samples go that have settled in all nudges."""
+        engine, nudges = self.engine, len(self.betas)
+        residuals = self._relative_by_sample()
+        staying = leaving.leavers(residuals, self.schedule.tolerance)
+        if staying is None:
+            return
+        own = self._left is not None
+        if self._left is None:
+            self._left = leaving.Left(self._moved, self.clamped.samples, partial(engine.put_moved, nudges=nudges))
+        for name, each in self._changes.items():
+            for number in range(nudges):
+                size = float(engine.by_sample({name: each[number][1]})[name][~staying].max())
+                self._gone[name, number] = max(size, self._gone.get((name, number), 0.0))
+        self._left.leave(self._moved, staying, residuals)
+        rows = np.flatnonzero(staying)
+        self._free = engine.some_free(self._free, rows)
+        self._moved = engine.some_moved(self._moved, rows, nudges, self._free, own)
+        if self._accelerated is not None:
+            every = np.concatenate([rows + number * self._present.samples for number in range(nudges)])
+            self._accelerated.select(every, engine.some)
+        self._present = engine.some_clamped(self._present, rows)
 
     # As :class:`neuroep.engines.parts.Replayable`.
 
@@ -220,7 +276,7 @@ class Nudging:
     def elsewhere(self, clamped: Clamped, start: State | None, held: State) -> Self:
         """Return the phases of another batch and free state, with the differences that they hold."""
         found = copy.copy(self)
-        found.clamped, found._moved = clamped, held
+        found.clamped, found._present, found._moved = clamped, clamped, held
         if start is not None:
             found._free = held.origin = start
         return found
@@ -232,7 +288,7 @@ class Nudging:
         if not moving:
             return
         old = {} if faster is None else faster.before(number, self.steps, moved.values)
-        self._changes |= self.engine.displace(self.clamped, moved, moving, self.betas, self.schedule)
+        self._changes |= self.engine.displace(self._present, moved, moving, self.betas, self.schedule)
         stale = set(moved.stale - set(moving))
         if faster is not None and old and old.keys() <= set(moving) & self._changes.keys():
             faster.after(number, old, moved.values, self._free.values, len(self.betas))
@@ -246,11 +302,9 @@ class Nudging:
 
     def _apart(self, new: Values, old: Values) -> list[Change]:
         """Return what has changed in a layer, by nudge."""
-        samples, found = self.clamped.samples, []
-        for first in range(0, len(new), samples):
-            one, other = new[first : first + samples], old[first : first + samples]
-            found.append((abs(one - other).max(), abs(one).max()))
-        return found
+        samples, largest = self._present.samples, self.engine.largest
+        parts = [slice(first, first + samples) for first in range(0, len(new), samples)]
+        return [(largest(new[part] - old[part]), largest(new[part])) for part in parts]
 
     def _look(self) -> dict[str, float]:
         """Bring what the last sweep changed to the host, once, and how large the differences are."""
@@ -268,16 +322,26 @@ class Nudging:
     def _of(self, name: str, number: int) -> tuple[float, float]:
         """Return what the last sweep changed in a layer of a nudge, and how large the differences are there."""
         seen = self._look() if self._seen is None else self._seen
-        return seen.get(f"{name} {number} change", 0.0), seen.get(f"{name} {number} size", 0.0)
+        size = max(seen.get(f"{name} {number} size", 0.0), self._gone.get((name, number), 0.0))
+        return seen.get(f"{name} {number} change", 0.0), size
 
     def _relative(self, seen: Mapping[str, float]) -> float:
         """Return the largest change of a nudge and layer as a share of the difference."""
         found = 0.0
         for number in range(len(self.betas)):
             told = {name: self._of(name, number) for name in self._arrivals if name in self._changes}
-            changes, sizes = ({name: pair[k] for name, pair in told.items()} for k in (0, 1))
-            there = {name: (size, size) for name, size in sizes.items() if changes[name] > 0}
-            found = max(found, stopping.relative(changes, there, self.schedule.dt, self.engine.epsilon))
+            changes = {name: change for name, (change, _) in told.items()}
+            found = max(found, stopping.relative(changes, _sizes(told), self.schedule.dt, self.engine.epsilon))
+        return found
+
+    def _relative_by_sample(self) -> np.ndarray:
+        """Return the largest change of each sample that is there as a share of the largest difference of all."""
+        found = np.zeros(self._present.samples)
+        for number in range(len(self.betas)):
+            told = {name: self._of(name, number) for name in self._arrivals if name in self._changes}
+            changes = self.engine.by_sample({name: self._changes[name][number][0] for name in told})
+            own = stopping.shares(changes, _sizes(told), self.schedule.dt, self.engine.epsilon)
+            found = np.maximum(found, own)
         return found
 
     def changed(self, number: int) -> float:
@@ -304,7 +368,7 @@ class NudgedPhase:
     @property
     def _own(self) -> State:
         whole = self._nudging
-        return whole.engine.nudge_of(whole._moved, self._number, whole.clamped.samples)
+        return whole.engine.nudge_of(whole.moved, self._number, whole.clamped.samples)
 
     @property
     def change(self) -> float:
@@ -329,6 +393,11 @@ class NudgedPhase:
     def energy_later(self) -> Callable[[], np.ndarray]:
         """Return what computes it later, as long as the weights are the same."""
         return energy_of(self._nudging.engine, self._nudging.clamped, self.state)
+
+
+def _sizes(told: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Return the differences, of changes and differences by layer, that changes are judged by."""
+    return {name: (size, size) for name, (change, size) in told.items() if change > 0}
 
 
 def nudge(
@@ -360,14 +429,15 @@ def nudge(
         def phases_of(clamped: Clamped, start: State | None, own: tuple[float, ...] = own) -> Nudging:
             return Nudging(engine, clamped, schedule, own, start)
 
-        if engine.replay is not None and not record:
+        if engine.replay is not None and not record and schedule.stop != BY_SAMPLE:
             replayed = engine.replay.run(engine, (schedule, own), clamped, start, phases_of)
             if replayed is not None:
                 found += replayed.settled()
                 continue
         phases = phases_of(clamped, start)
         traces = [Trace() if record else None for _ in phases.phases]
-        for _ in phases:
+        while not phases.ended:
+            phases.step()
             for phase, trace in zip(phases.phases, traces, strict=True):
                 if trace is not None:
                     for recorder in asked:

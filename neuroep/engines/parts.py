@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -102,6 +102,13 @@ class View:
     """The clamped sequence whose tokens the rows are; None where rows are samples."""
     zero: Signal | None = None
     """The same end in the free state, as both phases."""
+
+
+class Move(NamedTuple):
+    """Which rows of an array go where in another one."""
+
+    rows: np.ndarray
+    places: np.ndarray
 
 
 class Part(Protocol):
@@ -198,6 +205,16 @@ class Part(Protocol):
     def remember(self, held: Held, drive: Callable[[], Values]) -> None:
         """Be told how a unit gets the drive again that it holds, so that it need not keep what follows from it."""
         return
+
+    def some_weights(self, weights: Values, rows: np.ndarray) -> Values:
+        """Return an attention unit's weights of some samples, which have not left a batch yet."""
+        message = "no sample leaves a batch of such a unit"
+        raise NotImplementedError(message)
+
+    def put_weights(self, whole: Values, some: Values, move: Move) -> Values:
+        """Return weights with those of some samples put in their place."""
+        message = "no sample leaves a batch of such a unit"
+        raise NotImplementedError(message)
 
     def deferred(self, post: Values) -> Values:
         """Return an array's transposed product as what computes columns when they are asked for, where units stream."""
@@ -304,6 +321,8 @@ class Neurons(Part, Protocol):
     ) -> tuple[Values, Values]:
         """Return the layer's next state, (batch, size), and max|delta s|, NaN if there is one.
 
+        Of every sample in exact arithmetic, elsewhere it may be of all.
+
         Parameters
         ----------
         product : array
@@ -355,6 +374,8 @@ class AttentionUnit(Part, Protocol):
         inner: dict[str, Values] | None = None,
     ) -> tuple[Values, Values, Values]:
         """Return the layer's next read-out, its next weights, and max|delta| of the read-out, NaN if there is one.
+
+        Of every sample in exact arithmetic, elsewhere it may be of all.
 
         Parameters
         ----------
@@ -531,8 +552,20 @@ class Substrate(Part, Protocol):
         """Return arrays of one width below each other, (sum of rows, size)."""
         ...
 
+    def some(self, values: Values, rows: np.ndarray) -> Values:
+        """Return some rows of values, a copy."""
+        ...
+
+    def put(self, whole: Values, some: Values, move: Move) -> Values:
+        """Return values with some rows put in their place; written there by parts that work in place."""
+        ...
+
+    def largest(self, values: Values) -> Values:
+        """Return the largest number of every row, (rows,), without its sign."""
+        ...
+
     def scalars(self, values: Mapping[str, Values]) -> dict[str, float]:
-        """Bring 0-d values to the host at once."""
+        """Bring the largest number of each to the host at once, NaN if there is one."""
         ...
 
     def displacements(self, pairs: Mapping[str, tuple[Values, Values]]) -> dict[str, tuple[float, float]]:

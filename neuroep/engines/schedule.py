@@ -12,8 +12,8 @@ from neuroep.network import Network
 ORDERS = ("layerwise", "synchronous")
 FORMS = ("states", "differences")
 ACCELERATIONS = ("none", "anderson")
-TOLERANCE, CALIBRATED = "tolerance", "calibrated"
-STOPS = (TOLERANCE, CALIBRATED)
+TOLERANCE, BY_SAMPLE, CALIBRATED = "tolerance", "by_sample", "calibrated"
+STOPS = (TOLERANCE, BY_SAMPLE, CALIBRATED)
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Schedule:
     acceleration : str
         ``none``, or in exact arithmetic ``anderson`` (:mod:`neuroep.engines.acceleration`), layer by layer and at once.
     stop : str
-        What ends a phase before its steps are used up: its ``tolerance``, or, ``calibrated``, the number of sweeps that
-        a calibration has found (:mod:`neuroep.engines.phase_lengths`). The tolerance then says what may be missing:
+        What ends a phase before its steps are used up: its ``tolerance``, which each sample meets for itself where it
+        is ``by_sample`` (:mod:`neuroep.engines.leaving`), or, ``calibrated``, the number of sweeps that a calibration
+        has found (:mod:`neuroep.engines.phase_lengths`). The tolerance then says what may be missing:
         free, of a state beside its noise, root mean square; nudged, of a layer's displacement, a share. An engine that
         was not calibrated takes all steps.
 
@@ -77,6 +78,8 @@ class Schedule:
             raise ConfigError(unknown("acceleration", self.acceleration, ACCELERATIONS))
         if self.stop not in STOPS:
             raise ConfigError(unknown("stop", self.stop, STOPS))
+        if self.stop == BY_SAMPLE and self.dt < 1:
+            raise ConfigError(f"stop = '{BY_SAMPLE}': it goes with dt = 1, not dt = {self.dt}; use '{TOLERANCE}'")
         if self.acceleration != "none" and (self.order != "layerwise" or self.dt < 1):
             how = f"order = '{self.order}'" if self.order != "layerwise" else f"dt = {self.dt}"
             told = "it goes with order = 'layerwise' and dt = 1"

@@ -16,7 +16,8 @@ On a chip whose ``nudged.mean_sweeps`` says so, a phase ends with the mean of th
 
 A phase is an iterator of states, :class:`Settling`, and :func:`settle` a loop over it. Whatever wants to see or use the
 states on the way iterates itself. It ends by the rule of :mod:`neuroep.engines.stopping`, or after the number of sweeps
-that a calibration has found (:mod:`neuroep.engines.phase_lengths`).
+that a calibration has found (:mod:`neuroep.engines.phase_lengths`). Samples that have settled may leave it before the
+others (:mod:`neuroep.engines.leaving`).
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from neuroep.engines import recorders, stopping
+from neuroep.engines import leaving, recorders, stopping
 from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
-from neuroep.engines.parts import Replayer
+from neuroep.engines.parts import Move, Replayer
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.recorders import Trace
 from neuroep.engines.rounding import COARSE
-from neuroep.engines.schedule import CALIBRATED, Schedule
+from neuroep.engines.schedule import BY_SAMPLE, CALIBRATED, TOLERANCE, Schedule
 from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Number
@@ -93,6 +94,18 @@ class SettlingEngine(Protocol):
 
     def displacements(self, state: State, names: Iterable[str]) -> dict[str, tuple[float, float]]: ...
 
+    def some(self, values: Values, rows: np.ndarray) -> Values: ...
+
+    def largest(self, values: Values) -> Values: ...
+
+    def by_sample(self, values: Mapping[str, Values]) -> dict[str, np.ndarray]: ...
+
+    def some_clamped(self, clamped: Clamped, rows: np.ndarray) -> Clamped: ...
+
+    def some_state(self, state: State, rows: np.ndarray, own: bool) -> State: ...
+
+    def put_state(self, whole: State, some: State, move: Move) -> None: ...
+
     def energy(self, clamped: Any, state: State) -> np.ndarray: ...
 
     def to_numpy(self, array: Any) -> np.ndarray: ...
@@ -104,7 +117,7 @@ class Settled:
 
     state: State
     steps: int
-    """Sweeps taken."""
+    """Sweeps taken, of the slowest sample where they leave by themselves."""
     residual: float
     """What the last sweep changed, in the unit of the tolerance: a state, or in a nudged phase the displacement."""
     converged: bool
@@ -159,8 +172,6 @@ class Settling:
 
     Attributes
     ----------
-    state : State
-        As it is now.
     steps : int
         Sweeps taken.
     residual : float
@@ -171,7 +182,8 @@ class Settling:
     Raises
     ------
     ConfigError
-        If beta is so negative that the output's energy is not convex.
+        If beta is so negative that the output's energy is not convex, or samples are to leave a nudged phase of states,
+        whose other end they might leave in another sweep.
     """
 
     def __init__(
@@ -191,14 +203,21 @@ class Settling:
         check_convex(engine.network, beta)
         if engine.rounds and self.name == "nudged":
             raise ConfigError("products are rounded by more than a nudge moves states: give a form of 'differences'")
-        self.state = engine.rest(clamped) if start is None else engine.fork(start)
-        if beta != self.state.beta:
-            self.state.stale |= {output.name}
+        if schedule.stop == BY_SAMPLE:
+            engine.check_exact("stop", schedule.stop, TOLERANCE)
+            if self.name == "nudged":
+                told = "both ends of a contrast take the same sweeps"
+                raise ConfigError(f"stop is '{BY_SAMPLE}': {told}; give a form of 'differences', or '{TOLERANCE}'")
+        self._own = engine.rest(clamped) if start is None else engine.fork(start)
+        if beta != self._own.beta:
+            self._own.stale |= {output.name}
         if engine.shifts:
-            self.state.stale = frozenset(self.state.values)
+            self._own.stale = frozenset(self._own.values)
         self._from = None if self.name == "free" else _origin(engine, clamped, start)
-        self.state.origin = self._from
-        self.state.beta = float(beta)
+        self._own.origin = self._from
+        self._own.beta = float(beta)
+        self._present = clamped
+        self._left: leaving.Left[State] | None = None
         self._coarse = engine.rounds and schedule.tolerance > 0 and engine.check_every == 1
         self._groups = schedule.groups(engine.network)
         self._arrivals = schedule.arrivals(engine.network) if beta else {}
@@ -210,10 +229,7 @@ class Settling:
         self._change = self.residual = math.inf
         self.steps, self._counted, self.ended = 0, 0, False
         self._recent: deque[State] = deque(recent, maxlen=engine.averages)
-        self._accelerated = None
-        if schedule.acceleration != "none":
-            engine.check_exact("acceleration", schedule.acceleration, "none")
-            self._accelerated = Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
+        self._accelerated = self._accelerator()
 
     def __iter__(self) -> Settling:
         return self
@@ -223,6 +239,11 @@ class Settling:
             raise StopIteration
         return self.sweep()
 
+    @property
+    def state(self) -> State:
+        """As it is now, of all samples."""
+        return self._own if self._left is None else self._left.whole(self._own)
+
     def sweep(self) -> State:
         """Move every layer once, also after the end, and return the state.
 
@@ -231,8 +252,13 @@ class Settling:
         DivergenceError
             If a state is no longer finite; changes are looked at where the schedule needs them.
         """
+        self.step()
+        return self.state
+
+    def step(self) -> None:
+        """Move every layer once, as :meth:`sweep` does."""
         self._move()
-        return self._judge()
+        self._judge()
 
     def _move(self) -> None:
         """Move every layer once."""
@@ -244,10 +270,10 @@ class Settling:
                 self._changes.update(self._update(number, group))
             engine.swept(self._groups, self.schedule.dt)
 
-    def _judge(self) -> State:
+    def _judge(self) -> None:
         """Count the last sweep, look at it where that is due, and end the phase where the rule says so."""
         engine, schedule, coarse = self.engine, self.schedule, self._coarse
-        engine.settle_steps += self.clamped.samples * (self.steps - self._counted)
+        engine.settle_steps += self._present.samples * (self.steps - self._counted)
         self._counted = self.steps
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least and not coarse
@@ -257,20 +283,55 @@ class Settling:
             changes = self._look()
             if self.beta and (last or stops):
                 moving = [name for name in self._arrivals if changes.get(name, 0.0) > 0]
-                displaced = engine.displacements(self.state, moving)
+                displaced = engine.displacements(self._own, moving)
                 self.residual = stopping.relative(changes, displaced, schedule.dt, engine.epsilon)
         self.ended = last or (stops and self.residual <= schedule.tolerance)
+        if stops and not self.ended and schedule.stop == BY_SAMPLE:
+            self._leave(schedule.tolerance)
+        if self.ended and self._left is not None:
+            self.residual = max(self.residual, self._left.residual)
         if engine.averages > 1:
-            self._recent.append(engine.fork(self.state))
-            self.state = engine.mean(self.clamped, self._recent) if self.ended else self.state
-        return self.state
+            self._recent.append(engine.fork(self._own))
+            self._own = engine.mean(self.clamped, self._recent) if self.ended else self._own
+
+    def _leave(self, tolerance: float) -> None:
+        """Let the samples go whose last sweep changed them by no more than that."""
+        engine = self.engine
+        changed = engine.by_sample(self._changes).values()
+        residuals = np.max([np.zeros(self._present.samples), *changed], axis=0) / self.schedule.dt
+        staying = leaving.leavers(residuals, tolerance)
+        if staying is None:
+            return
+        own = self._left is not None
+        if self._left is None:
+            self._left = leaving.Left(self._own, self.clamped.samples, engine.put_state)
+        self._left.leave(self._own, staying, residuals)
+        rows = np.flatnonzero(staying)
+        self._own = engine.some_state(self._own, rows, own)
+        self._present = engine.some_clamped(self._present, rows)
+        if self._accelerated is not None:
+            self._accelerated.select(rows, engine.some)
+
+    def _join(self) -> None:
+        """Go on with all samples, those too that have left."""
+        if self._left is not None:
+            self._own, self._present, self._left = self.state, self.clamped, None
+            self._accelerated = self._accelerator()
+
+    def _accelerator(self) -> Accelerated | None:
+        """Return what accelerates the phase, which knows of no sweep yet."""
+        if self.schedule.acceleration == "none":
+            return None
+        engine = self.engine
+        engine.check_exact("acceleration", self.schedule.acceleration, "none")
+        return Accelerated(engine.network, self._groups, self._arrivals, engine.in_place)
 
     # As :class:`neuroep.engines.parts.Replayable`.
 
     @property
     def held(self) -> State:
         """The state."""
-        return self.state
+        return self._own
 
     def rewind(self) -> None:
         """Forget what sweeps were looked at."""
@@ -278,40 +339,47 @@ class Settling:
 
     def advance(self, steps: int, held: State) -> tuple[int, Mapping[str, object]]:
         """Move a state on from so many sweeps to the next look."""
-        self.steps, self.state = steps, held
+        self.steps, self._own = steps, held
         for _ in range(self.schedule.look(steps, self._check) - steps):
             self._move()
         return self.steps, self._changes
 
     def judge(self, steps: int, changes: Mapping[str, object], held: State) -> None:
         """Take these sweeps as done."""
-        self.steps, self._changes, self._seen, self.state = steps, dict(changes), None, held
-        self.state.origin = self._from
+        self.steps, self._changes, self._seen, self._own = steps, dict(changes), None, held
+        self._own.origin = self._from
         self._judge()
 
     def elsewhere(self, clamped: Clamped, start: State | None, held: State) -> Self:
         """Return the phase of another batch and start, with what it holds."""
         found = copy.copy(self)
-        found.clamped, found.state = clamped, held
+        found.clamped, found._present, found._own = clamped, clamped, held
         held.origin = None if self.name == "free" else _origin(self.engine, clamped, start)
         return found
 
     def _refine(self) -> None:
-        """Read products in full from now on, once sweeps change what rounded ones can tell, or less in every sweep."""
+        """Read products in full from now on, once sweeps change what rounded ones can tell, or less in every sweep.
+
+        Samples that have come to that by themselves wait for the others.
+        """
         before = self._changed[-1] if self._changed else math.inf
         self._look()
-        if self._change <= max(COARSE, self.schedule.tolerance) or self._change > 0.7 * before:
+        bound = max(COARSE, self.schedule.tolerance)
+        if self._change <= bound or self._change > 0.7 * before:
+            self._join()
             self._coarse = False
-            self.state.stale = frozenset(self.state.values)
+            self._own.stale = frozenset(self._own.values)
+        elif self.schedule.stop == BY_SAMPLE:
+            self._leave(bound)
 
     def _update(self, number: int, group: tuple[str, ...]) -> dict[str, Values]:
         """Move one group of layers, accelerated where it is to be; return max|delta s| of each."""
-        state, faster = self.state, self._accelerated
+        state, faster = self._own, self._accelerated
         old = {} if faster is None else faster.before(number, self.steps, state.values)
-        changes = _update_group(self.engine, self.clamped, state, group, self.schedule)
+        changes = _update_group(self.engine, self._present, state, group, self.schedule)
         if faster is not None and old and old.keys() <= changes.keys():
             faster.after(number, old, state.values)
-            changes |= {name: abs(state.values[name] - before).max() for name, before in old.items()}
+            changes |= {name: self.engine.largest(state.values[name] - before) for name, before in old.items()}
             state.stale |= old.keys()
         return changes
 
@@ -325,7 +393,7 @@ class Settling:
 
     @property
     def change(self) -> float:
-        """max|delta s| / dt of the last sweep."""
+        """max|delta s| / dt of the last sweep, of the samples that were there."""
         self._look()
         return self._change
 
@@ -384,12 +452,14 @@ def settle(
     def phase_of(clamped: Clamped, start: State | None) -> Settling:
         return Settling(engine, clamped, schedule, beta, start, number, recent)
 
-    if engine.replay is not None and not record and not recent and not isinstance(number, np.ndarray):
+    turns, stays = isinstance(number, np.ndarray), schedule.stop != BY_SAMPLE
+    if engine.replay is not None and not record and not recent and not turns and stays:
         replayed = engine.replay.run(engine, (schedule, beta, number), clamped, start, phase_of)
         if replayed is not None:
             return replayed.settled()
     phase = phase_of(clamped, start)
-    for _ in phase:
+    while not phase.ended:
+        phase.step()
         if trace is not None:
             for recorder in asked:
                 recorder(trace, phase)

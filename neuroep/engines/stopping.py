@@ -25,6 +25,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from statistics import median
 
+import numpy as np
+
 from neuroep.errors import DivergenceError
 
 LEVELS = 8
@@ -52,10 +54,20 @@ def relative(
 ) -> float:
     """Return the largest ratio of a layer's change over dt to its displacement.
 
+    Parameters as of :func:`shares`, the changes those of all samples.
+    """
+    return float(shares({name: np.asarray(changes[name]) for name in displaced}, displaced, dt, epsilon))
+
+
+def shares(
+    changes: Mapping[str, np.ndarray], displaced: Mapping[str, tuple[float, float]], dt: float, epsilon: float
+) -> np.ndarray:
+    """Return by sample the largest ratio of a layer's change over dt to the displacement of that layer.
+
     Parameters
     ----------
-    changes : mapping of str to float
-        max|delta s| of the last sweep by layer.
+    changes : mapping of str to numpy.ndarray
+        max|delta s| of the last sweep by layer, (samples,) or of all.
     displaced : mapping of str to (float, float)
         max|s - s_free| and max|s| of the layers to judge by.
     dt : float
@@ -64,10 +76,10 @@ def relative(
         Unit in the last place of 1.
     """
     rounding = max(1.0, ROUNDING * dt) * epsilon
-    worst = 0.0
+    worst = np.zeros(())
     for name, (displacement, size) in displaced.items():
-        if changes[name] > rounding * size:
-            worst = max(worst, changes[name] / (dt * displacement) if displacement > 0 else math.inf)
+        ratio = changes[name] / (dt * displacement) if displacement > 0 else np.asarray(math.inf)
+        worst = np.maximum(worst, np.where(changes[name] > rounding * size, ratio, 0.0))
     return worst
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hw_models.cost.constants import Constants
-from neuroep.engines.schedule import TOLERANCE, Schedule
+from neuroep.engines.schedule import CALIBRATED, TOLERANCE, Schedule
 from neuroep.errors import ConfigError, unknown
 from neuroep.learning.optimisers import SGD, Adam, cosine
 from neuroep.network import Network, builders as networks, potentials
@@ -224,9 +224,10 @@ def build_estimator(config: Config) -> Estimator:
 def schedules(config: Config) -> tuple[Schedule, Schedule]:
     """Return the schedules of the free and of the nudged phases."""
     settings = config.settling
+    stop = TOLERANCE if config.chip is None and settings.stop == CALIBRATED else settings.stop
     free = Schedule(
         settings.order, settings.free_steps, settings.tolerance, settings.dt, settings.check_every,
-        acceleration=settings.acceleration, stop=TOLERANCE if config.chip is None else settings.stop,
+        acceleration=settings.acceleration, stop=stop,
     )  # fmt: skip
     steps, tolerance = settings.nudged_steps, settings.nudged_tolerance
     return free, replace(free, steps=steps, tolerance=tolerance, form=settings.nudged_form)

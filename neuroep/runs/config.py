@@ -23,6 +23,7 @@ from hw_models.chip.faults import Idle
 from hw_models.errors import ChipError
 from hw_models.keywords import checked
 from hw_models.reading import Entries, Page
+from neuroep.engines.schedule import BY_SAMPLE, CALIBRATED, TOLERANCE
 from neuroep.errors import ConfigError, nearest_path
 from neuroep.gradients.formulas import formulas
 from neuroep.network import potentials
@@ -45,8 +46,8 @@ from neuroep.runs.sections import (
 )
 
 _log = logging.getLogger(__name__)
-EXACT = {"nudged_form": "states", "acceleration": "none"}
-"""Settings of ``settling`` that have only these values on a chip."""
+EXACT = {"nudged_form": ("differences", "states"), "acceleration": ("anderson", "none"), "stop": (BY_SAMPLE, TOLERANCE)}
+"""Values of ``settling`` that no chip has, and what to set there instead."""
 WITHOUT_WORDS = ("arrays", "digits")
 """Data whose tokens are numbers."""
 
@@ -71,11 +72,10 @@ class Config(Section):
         if self.chip is not None and self.engine.kind != "local" and self.chip.substrate != "crossbar":
             told = f"chip '{self.chip.name}' has event-driven arrays, which run on engine 'local'"
             raise ValueError(f"engine.kind = '{self.engine.kind}': {told}")
-        for name, usual in EXACT.items():
-            given = vars(self.settling)[name]
-            if self.chip is not None and given != usual:
+        for name, (never, usual) in EXACT.items():
+            if self.chip is not None and vars(self.settling)[name] == never:
                 told = f"chip '{self.chip.name}' settles its states as they are; use '{usual}'"
-                raise ValueError(f"settling.{name} = '{given}': {told}")
+                raise ValueError(f"settling.{name} = '{never}': {told}")
         if self.chip is not None and self.engine.products != "full":
             told = f"chip '{self.chip.name}' reads products of its own; use 'full'"
             raise ValueError(f"engine.products = '{self.engine.products}': {told}")
@@ -286,7 +286,7 @@ def load(
         config._foreign = _unnamed({name for name, held in foreign.items() if held}, [*overrides, *varied])
     if config.chip is not None and forgiven is None:
         tell_kept(config.chip)
-    if config.chip is None and config.settling.stop != "tolerance":
+    if config.chip is None and config.settling.stop == CALIBRATED:
         say(f"without a chip: {kept(['settling.stop'])}")
     return config
 

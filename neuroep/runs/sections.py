@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hw_models.chip import Chip
 from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
-from neuroep.engines.schedule import Schedule
+from neuroep.engines.schedule import BY_SAMPLE, Schedule
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import MOST, PERIODS, Kind, Order, check_order, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
@@ -217,21 +217,29 @@ class SettlingConfig(Section):
     """Relaxation of a step, s <- s + dt (grad G*(u) - s)."""
     check_every: Count | None = None
     """Steps between two checks of the tolerance; unset leaves this to the engine."""
-    stop: Literal["tolerance", "calibrated"] = "tolerance"
-    """What ends a phase before its most steps. Tolerance: its tolerance. Calibrated: on a chip, whose noise and levels
-    may never meet a tolerance, the number of sweeps that calibration samples needed. It is found ahead and is the same
-    for all samples. The tolerance is then what states may miss beside their noise (root mean square), and
-    nudged_tolerance the share of a layer's displacement that may be missing. Without a chip, phases end by their
-    tolerance."""
+    stop: Literal["tolerance", "by_sample", "calibrated"] = "tolerance"
+    """What ends a phase before its most steps. Tolerance: its tolerance. By sample: that tolerance for each sample by
+    itself, which then leaves the batch, in exact arithmetic, with dt = 1 and nudged_form differences. Calibrated: on a
+    chip, whose noise and levels may never meet a tolerance, the number of sweeps that calibration samples needed. It is
+    found ahead and is the same for all samples. The tolerance is then what states may miss beside their noise (root
+    mean square), and nudged_tolerance the share of a layer's displacement that may be missing. Without a chip,
+    calibrated phases end by their tolerance."""
     calibrate_every: Count = 100
     """Training with stop calibrated: updates after which the numbers of sweeps are found anew, since weights change."""
 
     @model_validator(mode="after")
     def _fits(self) -> SettlingConfig:
         try:
-            Schedule(self.order, dt=self.dt, acceleration=self.acceleration)
+            Schedule(self.order, dt=self.dt, acceleration=self.acceleration, stop=self.stop)
         except ConfigError as error:
             raise ValueError(str(error)) from None
+        if self.stop == BY_SAMPLE:
+            if self.tolerance == 0 == self.nudged_tolerance:
+                told = "nothing ends a phase; set tolerance or nudged_tolerance"
+                raise ValueError(f"stop = '{BY_SAMPLE}': {told}")
+            if self.nudged_form != "differences":
+                told = "both ends of a contrast take the same sweeps; set nudged_form = 'differences'"
+                raise ValueError(f"stop = '{BY_SAMPLE}': {told}")
         usual = type(self).model_fields["calibrate_every"].default
         if self.stop != "calibrated" and self.calibrate_every != usual:
             raise ValueError(f"calibrate_every = {self.calibrate_every}: it acts only with stop = 'calibrated'")

@@ -8,13 +8,13 @@ Networks: snli_small, imdb_small (as in examples/configs, pooled read-outs), snl
 --data the batch is random word vectors with the set's lengths. A few updates come first (--warm), so that weights are
 no longer those of the start, or --weights takes those that a training has reached. Of every way that is listed: CPU
 seconds of measuring one batch (median over the repeats, all ways in turn), products with the first dense matrix in
-units of one read of the whole batch, sweeps free and nudged, and the error of every layer's weight gradient,
-||g - g*|| / ||g*||, against g* of float64 phases at rest with the same nudge, and the seconds of the update. One
-thread, float32. Names of ways say the form, the tolerance of the free and that of the nudged phases; --ways measures
-some of them alone. --paper adds, for snli and imdb, how many times as long the paper's synchronous steps take with the
-update, its steps counted from one and four free ones (not all are taken: each costs the same), on the local engine with
-full products. --threads adds how many times as long one thread takes as N for measuring and update, by the clock, in
-turns: to be run where nothing else runs.
+units of one read of the whole batch, sweeps free and nudged (of the slowest sample), and the error of every layer's
+weight gradient, ||g - g*|| / ||g*||, against g* of float64 phases at rest with the same nudge, and the seconds of the
+update. One thread, float32. Names of ways say the form, the tolerance of the free and that of the nudged phases, and
+whether samples leave by themselves; --ways measures some of them alone. --paper adds, for snli and imdb, how many times
+as long the paper's synchronous steps take with the update, its steps counted from one and four free ones (not all are
+taken: each costs the same), on the local engine with full products. --threads adds how many times as long one thread
+takes as N for measuring and update, by the clock, in turns: to be run where nothing else runs.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ import speed
 from hw_models.tally import Tally
 from neuroep import engines
 from neuroep.data.batch import Batch
+from neuroep.engines.schedule import BY_SAMPLE
 from neuroep.engines.settling import Schedule
 from neuroep.gradients import angles
 from neuroep.gradients.estimators import Estimator
@@ -79,6 +80,10 @@ def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
     plain = dict(found)
     for name, both in plain.items():
         found[f"{name}, anderson"] = tuple(replace(one, acceleration="anderson") for one in both)
+    for first, tolerance in ((given.free.tolerance, 0.03), (given.free.tolerance, 0.1), (0.003, 0.03), (0.001, 0.03)):
+        how = {"acceleration": "anderson", "stop": BY_SAMPLE}
+        both = replace(free, tolerance=first), replace(nudged, form="differences", tolerance=tolerance)
+        found[f"differences {first:g}, {tolerance:g}, anderson, by sample"] = tuple(replace(one, **how) for one in both)
     return found
 
 

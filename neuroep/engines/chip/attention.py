@@ -330,7 +330,7 @@ class DigitisedAttention(Part):
         _, weights, change = self.inner.relax(held, feedback, value, weights, dt)
         moved = float(np.abs(value - before).max(initial=0)) if integrates else None
         self.shown.show(value, dt, kept)
-        if np.isnan(change):
+        if np.isnan(change).any():
             return value, weights, change
         return value, weights, float(np.abs(value - before).max(initial=0)) if moved is None else moved
 

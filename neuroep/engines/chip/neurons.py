@@ -10,7 +10,7 @@ from hw_models.chip import Neuron
 from hw_models.periphery.neuron import NeuronCircuits
 from neuroep.engines.numba.neurons import ExactNeurons
 from neuroep.engines.numba.substrate import Setting
-from neuroep.engines.parts import TALLY
+from neuroep.engines.parts import TALLY, Values
 from neuroep.engines.schedule import Schedule
 from neuroep.errors import ConfigError
 from neuroep.network import DenseLayer
@@ -38,7 +38,7 @@ class ChipNeurons(ExactNeurons):
         beta: float,
         schedule: Schedule,
         inner: dict[str, np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, float]:
+    ) -> tuple[np.ndarray, Values]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.Neurons.respond`."""
         product, feedback = self.circuits.driven(product, feedback)
         given, beta = self._given(feedback), felt(self.circuits, self.layer, beta)
@@ -48,7 +48,7 @@ class ChipNeurons(ExactNeurons):
         before = level.copy()
         change = self._move(product, given, level, target, beta, schedule)
         self.circuits.show(level, state, schedule.dt)
-        return state, change if np.isnan(change) else float(np.abs(level - before).max(initial=0))
+        return state, change if np.isnan(change).any() else float(np.abs(level - before).max(initial=0))
 
     @property
     def resolution(self) -> float:

@@ -276,7 +276,7 @@ class Deferred:
     read : callable
         Of it.
     post : numpy.ndarray
-        (rows, out), not written to any more.
+        (rows, out), not written to any more but by :meth:`neuroep.engines.numba.substrate.ExactSubstrate.put`.
     place : slice
         Columns that this is of.
     """
@@ -300,7 +300,7 @@ class Deferred:
     def __len__(self) -> int:
         return len(self.post)
 
-    def __getitem__(self, where: slice | tuple[slice, slice]) -> Deferred:
+    def __getitem__(self, where: slice | np.ndarray | tuple[slice, slice]) -> Deferred:
         """Return some rows, or of these some columns."""
         rows, columns = where if isinstance(where, tuple) else (where, slice(None))
         first, last, _ = columns.indices(self.shape[1])

@@ -8,7 +8,7 @@ tokens, dim)``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, cast
 
@@ -20,13 +20,15 @@ from neuroep.engines.attention_counts import AttentionCounts
 from neuroep.engines.numba import attention_kernels as kernels, folded_kernels, repeated_kernels
 from neuroep.engines.numba.arrays import Deferred
 from neuroep.engines.numba.packed import PackedPairs, PairLayout
-from neuroep.engines.parts import Rows, Values
-from neuroep.engines.workers import Workers, blocks, largest
+from neuroep.engines.parts import Move, Rows, Values
+from neuroep.engines.workers import Workers, blocks
 from neuroep.network import AttentionLayer
 
 SAMPLES = 8
 LOGITS = 16384
 """A block of work has at least that many samples, or logits; a flat layer of so many logits a sample packs them."""
+ALONE = np.zeros(1, dtype=np.int64)
+"""The place of a sample that is given by itself."""
 QUERIES = 64
 """Most queries of a flat layer whose feedback is read at a time, where it is not read in full."""
 
@@ -93,6 +95,17 @@ class HeldLogits:
     """(batch, queries, patterns), M of the clamped drive, 0 beside the real tokens; see :meth:`all_logits`."""
     scaled: np.ndarray
     """exp(M - rowmax) of the same shape for a pooled layer, empty for a flat one; anything beside the real tokens."""
+    chosen: np.ndarray | None = field(default=None, kw_only=True)
+    """Samples that are still there, of all that arrays are of; None for all."""
+
+    def some(self, places: np.ndarray) -> HeldLogits:
+        """Return what is held of some samples alone, in the same memory."""
+        return replace(self, chosen=self.places[places])
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(samples,) int64, where what is held of each sample lies."""
+        return np.arange(self.logits.shape[0], dtype=np.int64) if self.chosen is None else self.chosen
 
     @property
     def all_logits(self) -> np.ndarray:
@@ -108,13 +121,18 @@ class HeldLogits:
     @cached_property
     def pairs(self) -> int:
         """Number of real query-pattern pairs of the batch."""
-        return int(self.queries.count @ self.patterns.count)
+        return int(self.queries.count[self.places] @ self.patterns.count[self.places])
+
+    @cached_property
+    def matched(self) -> int:
+        """Number of real patterns of the batch."""
+        return int(self.patterns.count[self.places].sum())
 
     @property
     def samples(self) -> list[tuple[int, int]]:
         """Blocks of work: their bounds depend on the shape alone."""
-        batch, queries, patterns = self.logits.shape
-        return blocks(batch, max(SAMPLES, LOGITS // max(1, queries * patterns)))
+        _, queries, patterns = self.logits.shape
+        return blocks(len(self.places), max(SAMPLES, LOGITS // max(1, queries * patterns)))
 
 
 class ExactAttention(AttentionCounts):
@@ -230,6 +248,14 @@ class ExactAttention(AttentionCounts):
         """Tell whether a step at once takes its feedback query by query: of a large flat layer."""
         return isinstance(held.logits, PackedPairs)
 
+    def some_weights(self, weights: Values, rows: np.ndarray) -> Values:
+        """Return the same weights: those of all samples lie in one array, wherever a sample is."""
+        return weights
+
+    def put_weights(self, whole: Values, some: Values, move: Move) -> Values:
+        """Return the weights, which samples that were left have written to."""
+        return some
+
     def remember(self, held: HeldLogits, drive: Callable[[], np.ndarray]) -> None:
         """Be able to let packed logits go, and to compute them once more from the drive."""
         if isinstance(held.logits, PackedPairs):
@@ -244,7 +270,7 @@ class ExactAttention(AttentionCounts):
         weights: Values,
         dt: float,
         inner: dict[str, np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, Values, float]:
+    ) -> tuple[np.ndarray, Values, Values]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.AttentionUnit.relax`.
 
         Only weights that change their form, of a pooled layer or a packed one, lie in other memory afterwards.
@@ -261,12 +287,14 @@ class ExactAttention(AttentionCounts):
             weights = self.explicit(held, weights)
             return value, weights, self._relax_pooled(held, feedback, weights, value, dt)
         if self.pooled:
-            return value, weights, self._largest(held, partial(self._attend, held, feedback, weights, value))
-        return value, weights, self._largest(held, partial(self._attend_flat, held, feedback, weights, value, dt))
+            return value, weights, self._changed(held, partial(self._attend, held, feedback, weights, value))
+        return value, weights, self._changed(held, partial(self._attend_flat, held, feedback, weights, value, dt))
 
-    def _largest(self, held: HeldLogits, task: Callable[..., float]) -> float:
-        """Return the largest change of all blocks of samples."""
-        return largest(self.workers.run(lambda first, last: task(first=first, last=last), held.samples))
+    def _changed(self, held: HeldLogits, task: Callable[..., None]) -> np.ndarray:
+        """Do all blocks of samples; return what they write down as the largest change of each sample."""
+        changes = np.zeros(len(held.places), dtype=self.real)
+        self.workers.run(lambda first, last: task(changes=changes, first=first, last=last), held.samples)
+        return changes
 
     def _attend_flat(
         self,
@@ -276,33 +304,33 @@ class ExactAttention(AttentionCounts):
         value: np.ndarray,
         dt: float,
         *,
+        changes: np.ndarray,
         first: int,
         last: int,
-    ) -> float:
+    ) -> None:
         """Move samples of a flat layer; where padding takes part, all of it as one pattern."""
         (whole, folded), patterns = held.query_counts, held.patterns
         if dt < 1:
-            whole, folded = held.queries.count, held.queries.count[:0]
-        place = (held.all_logits, patterns.vectors)
-        ends = (first, last, *place, whole, patterns.count, feedback, self.kappa, self.real(dt), weights, value)
-        changes = [kernels.attend_flat(*ends)] if whole[first:last].any() else []
-        if folded[first:last].any():
+            whole, folded = held.queries.count, np.zeros_like(held.queries.count)
+        own, place = held.places[first:last], (held.all_logits, patterns.vectors)
+        there, ends = (first, last, held.places, *place), (weights, value, changes)
+        if whole[own].any():
+            kernels.attend_flat(*there, whole, patterns.count, feedback, self.kappa, self.real(dt), *ends)
+        if folded[own].any():
             counts = folded, patterns.count, patterns.telling
-            attend = folded_kernels.of(held.logits.dtype.name)
-            changes.append(attend(first, last, *place, *counts, feedback, self.kappa, weights, value))
-        return largest(changes or [0.0])
+            folded_kernels.of(held.logits.dtype.name)(*there, *counts, feedback, self.kappa, *ends)
 
     def _stream(
         self, held: HeldLogits, feedback: np.ndarray | Deferred, weights: PackedPairs, value: np.ndarray
-    ) -> float:
+    ) -> np.ndarray:
         """Move a flat layer at once whose logits are packed, some queries at a time where feedback is deferred."""
-        batch, queries, _ = held.logits.shape
+        samples, queries = len(held.places), held.logits.shape[1]
         dim, attend = held.patterns.vectors.shape[2], partial(self._attend_packed, held, weights, value)
         if isinstance(feedback, Deferred):
             read, parts = feedback.columns, blocks(queries, QUERIES)
-            task = lambda a, b: attend(read(a * dim, b * dim), (0, batch), (a, b))  # noqa: E731
-            return largest(self.workers.run(task, parts))
-        return largest(self.workers.run(lambda a, b: attend(feedback, (a, b), (0, queries)), held.samples))
+            task = lambda a, b: attend(read(a * dim, b * dim), (0, samples), (a, b))  # noqa: E731
+            return np.max(self.workers.run(task, parts), axis=0)
+        return np.concatenate(self.workers.run(lambda a, b: attend(feedback, (a, b), (0, queries)), held.samples))
 
     def _attend_packed(
         self,
@@ -312,21 +340,22 @@ class ExactAttention(AttentionCounts):
         feedback: np.ndarray,
         samples: tuple[int, int],
         part: tuple[int, int],
-    ) -> float:
+    ) -> np.ndarray:
         """Move some samples and queries, the feedback of which is given, as :meth:`_attend_flat` does."""
         logits, patterns, dim = cast(PackedPairs, held.logits), held.patterns, held.patterns.vectors.shape[2]
         whole, folded = (np.clip(count - part[0], 0, part[1] - part[0]) for count in held.query_counts)
         rows, columns = slice(*part), slice(part[0] * dim, part[1] * dim)
-        attend, changes = folded_kernels.of(logits.dtype.name), [0.0]
-        for sample in range(*samples):
-            own = slice(sample, sample + 1)
-            place, counts = (0, 1, logits.of(sample)[:, rows], patterns.vectors[own]), patterns.count[own]
-            fed, ends = feedback[own], (weights.of(sample)[:, rows], value[own, columns])
-            if folded[sample]:
-                changes.append(attend(*place, folded[own], counts, patterns.telling[own], fed, self.kappa, *ends))
-            elif whole[sample]:
-                changes.append(kernels.attend_flat(*place, whole[own], counts, fed, self.kappa, self.real(1), *ends))
-        return largest(changes)
+        attend, changes = folded_kernels.of(logits.dtype.name), np.zeros(samples[1] - samples[0], dtype=self.real)
+        for sample, place in enumerate(held.places[slice(*samples)].tolist(), start=samples[0]):
+            own, there = slice(sample, sample + 1), slice(place, place + 1)
+            given = (0, 1, ALONE, logits.of(place)[:, rows], patterns.vectors[there])
+            counts, fed, number = patterns.count[there], feedback[own], sample - samples[0]
+            ends = (weights.of(place)[:, rows], value[own, columns], changes[number : number + 1])
+            if folded[place]:
+                attend(*given, folded[there], counts, patterns.telling[there], fed, self.kappa, *ends)
+            elif whole[place]:
+                kernels.attend_flat(*given, whole[there], counts, fed, self.kappa, self.real(1), *ends)
+        return changes
 
     def _given(self, feedback: Values | None) -> Values:
         """Return the feedback as kernels take it: (0, 0) for none."""
@@ -338,26 +367,35 @@ class ExactAttention(AttentionCounts):
         return np.zeros((batch, patterns), dtype=held.logits.dtype)
 
     def _attend(
-        self, held: HeldLogits, feedback: np.ndarray, shift: np.ndarray, value: np.ndarray, *, first: int, last: int
-    ) -> float:
+        self,
+        held: HeldLogits,
+        feedback: np.ndarray,
+        shift: np.ndarray,
+        value: np.ndarray,
+        *,
+        changes: np.ndarray,
+        first: int,
+        last: int,
+    ) -> None:
         place = (held.logits, held.scaled, held.patterns.vectors, held.queries.count, held.patterns.count)
-        return kernels.attend_pooled(first, last, *place, feedback, self.kappa, self.floor, shift, value)
+        ends = (feedback, self.kappa, self.floor, shift, value, changes)
+        kernels.attend_pooled(first, last, held.places, *place, *ends)
 
     def _relax_pooled(
         self, held: HeldLogits, feedback: np.ndarray, weights: np.ndarray, value: np.ndarray, dt: float
-    ) -> float:
+    ) -> np.ndarray:
         """Relaxed pooled dynamics keeps explicit weights: p <- p + dt (p* - p)."""
         shift, scratch = self._shift(held), np.zeros_like(value)
         counts = (held.queries.count, held.patterns.count)
 
-        def task(first: int, last: int) -> float:
-            self._attend(held, feedback, shift, scratch, first=first, last=last)
+        def task(changes: np.ndarray, first: int, last: int) -> None:
+            self._attend(held, feedback, shift, scratch, changes=changes, first=first, last=last)
             kernels.mix_pooled(
                 first, last, held.logits, held.scaled, *counts, shift, self.floor, self.real(dt), weights
             )
-            return kernels.read_pooled(first, last, held.patterns.vectors, *counts, weights, value)
+            kernels.read_pooled(first, last, held.patterns.vectors, *counts, weights, value, changes)
 
-        return largest(self.workers.run(task, held.samples))
+        return self._changed(held, task)
 
     def explicit(self, held: HeldLogits, weights: Values) -> np.ndarray:
         """Return p, (batch, queries, patterns), whatever form the state has."""

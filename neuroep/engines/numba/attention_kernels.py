@@ -3,7 +3,9 @@
 
 Shapes: batch b, queries n, patterns m, dim d; ``query_count[b]`` and ``key_count[b]`` are the real ones among them. All
 take a range [first, last) of samples, so that a driver can hand blocks to threads. Held logits M = kappa D X^T come
-from the clamped query drive D and patterns X.
+from the clamped query drive D and patterns X. Where a kernel takes ``places``, its samples are those of a batch that
+are still there: ``feedback``, ``value`` and ``changes`` have a row for each, and what is held of the whole batch, the
+weights too, is that of sample ``places[b]``. ``changes[b]`` gets max|delta a|, NaN if there is one.
 
 Flat read-out: ``p = softmax(M + kappa F X^T)``, ``a = p X`` for feedback F of each token.
 
@@ -89,29 +91,26 @@ def _store(new, value):
 
 
 @kernel
-def attend_flat(first, last, logits, keys, query_count, key_count, feedback, kappa, dt, weights, value):
-    """Move a flat attention layer; ``feedback``, ``value`` (b, n d), ``weights`` (b, n, m); return max|delta a|."""
-    largest = value.dtype.type(0)
+def attend_flat(
+    first, last, places, logits, keys, query_count, key_count, feedback, kappa, dt, weights, value, changes
+):  # fmt: skip
+    """Move a flat attention layer; ``feedback``, ``value`` (b, n d), ``weights`` (b, n, m)."""
     dim = keys.shape[2]
     for b in range(first, last):
-        n, k = query_count[b], key_count[b]
+        h = places[b]
+        n, k = query_count[h], key_count[h]
         if n == 0 or k == 0:
             continue
-        patterns = keys[b, :k]
-        row = logits[b, :n, :k].copy()
+        patterns = keys[h, :k]
+        row = logits[h, :n, :k].copy()
         if feedback.size:
             row += kappa * np.dot(feedback[b, : n * dim].copy().reshape((n, dim)), patterns.T)
         for t in range(n):
             _softmax_row(row[t])
         if dt < 1:
-            row = weights[b, :n, :k] + dt * (row - weights[b, :n, :k])
-        weights[b, :n, :k] = row
-        change = _store(np.dot(row, patterns).reshape(n * dim), value[b, : n * dim])
-        if not change <= largest:
-            largest = change
-            if np.isnan(change):
-                return change
-    return largest
+            row = weights[h, :n, :k] + dt * (row - weights[h, :n, :k])
+        weights[h, :n, :k] = row
+        changes[b] = _store(np.dot(row, patterns).reshape(n * dim), value[b, : n * dim])
 
 
 @kernel
@@ -203,26 +202,23 @@ def _column_sums(logits, scaled, n, shift, floor):
 
 
 @kernel(fastmath=VECTOR)
-def attend_pooled(first, last, logits, scaled, keys, query_count, key_count, feedback, kappa, floor, shift, value):
-    """Move a pooled attention layer; ``feedback``, ``value`` (b, d), ``shift`` c (b, m); return max|delta z|."""
-    largest = value.dtype.type(0)
+def attend_pooled(
+    first, last, places, logits, scaled, keys, query_count, key_count, feedback, kappa, floor, shift, value, changes
+):  # fmt: skip
+    """Move a pooled attention layer; ``feedback``, ``value`` (b, d), ``shift`` c (b, m)."""
     for b in range(first, last):
-        n, k = query_count[b], key_count[b]
+        h = places[b]
+        n, k = query_count[h], key_count[h]
         if n == 0 or k == 0:
             continue
-        patterns = keys[b, :k]
+        patterns = keys[h, :k]
         factor = value.dtype.type(1 / math.sqrt(n))
         if feedback.size:
-            shift[b, :k] = (kappa * factor) * np.dot(patterns, feedback[b].copy())
+            shift[h, :k] = (kappa * factor) * np.dot(patterns, feedback[b].copy())
         else:
-            shift[b, :k] = 0
-        sums = _column_sums(logits[b], scaled[b], n, shift[b, :k], floor)
-        change = _store(factor * np.dot(sums, patterns), value[b])
-        if not change <= largest:
-            largest = change
-            if np.isnan(change):
-                return change
-    return largest
+            shift[h, :k] = 0
+        sums = _column_sums(logits[h], scaled[h], n, shift[h, :k], floor)
+        changes[b] = _store(factor * np.dot(sums, patterns), value[b])
 
 
 @kernel(fastmath=VECTOR, inline="always")
@@ -252,21 +248,15 @@ def mix_pooled(first, last, logits, scaled, query_count, key_count, shift, floor
 
 
 @kernel
-def read_pooled(first, last, keys, query_count, key_count, weights, value):
-    """Write z = X^T sum_t p_t / sqrt(n) from explicit weights (relaxed dynamics); return max|delta z|."""
-    largest = value.dtype.type(0)
+def read_pooled(first, last, keys, query_count, key_count, weights, value, changes):
+    """Write z = X^T sum_t p_t / sqrt(n) from explicit weights (relaxed dynamics)."""
     for b in range(first, last):
         n, k = query_count[b], key_count[b]
         if n == 0 or k == 0:
             continue
         sums = weights[b, :n, :k].copy().sum(axis=0)
         factor = value.dtype.type(1 / math.sqrt(n))
-        change = _store(factor * np.dot(sums, keys[b, :k]), value[b])
-        if not change <= largest:
-            largest = change
-            if np.isnan(change):
-                return change
-    return largest
+        changes[b] = _store(factor * np.dot(sums, keys[b, :k]), value[b])
 
 
 @kernel

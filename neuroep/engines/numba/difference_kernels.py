@@ -6,8 +6,10 @@ Shapes: batch b, nudges r, queries n, patterns m, dim d. Differences have the ro
 from ``offsets[b] + t * widths[b]`` on; pooled layers have it as a product
 p_tj = ``scales[b, t]`` ``free[b, t, j]`` ``tilts[b, j]`` of what is held of the batch. ``query_count[b]`` and
 ``key_count[b]`` are real queries and patterns; patterns from ``telling[b]`` on are zero vectors, whose logits and
-values a nudge does not change, and share in the sums as one. All take a range [first, last) of samples. ``changes``
-(r, 2) gets of every nudge the largest change of a difference, NaN if there is one, and the largest difference.
+values a nudge does not change, and share in the sums as one. All take a range [first, last) of samples. Where a kernel
+takes ``places``, its samples are those that are still there: rows of differences are theirs, and what is held of the
+whole batch, ``free`` too, is that of sample ``places[b]``. ``changes`` (r, b, 2) gets of every nudge and sample the
+largest change of a difference, NaN if there is one, and the largest difference.
 
 Exponentials are of the precision of the arrays, :func:`of`.
 """
@@ -137,25 +139,26 @@ def _noted(new, old, changes):
 
 
 def _flat(
-    first, last, start, stop, free, offsets, widths, keys, query_count, key_count, telling, feedback, kappa, value,
-    changes,
+    first, last, places, start, stop, free, offsets, widths, keys, query_count, key_count, telling, feedback, kappa,
+    value, changes,
 ):  # fmt: skip
     """Move queries [start, stop) of a flat layer by their ``feedback``; ``value`` (r b, n d) is that of all."""
-    batch, dim = keys.shape[0], keys.shape[2]
+    batch, dim = places.shape[0], keys.shape[2]
     for b in range(first, last):
-        n, k = min(query_count[b], stop) - start, telling[b]
+        h = places[b]
+        n, k = min(query_count[h], stop) - start, telling[h]
         if n <= 0 or k == 0:
             continue
-        patterns = keys[b, :k]
+        patterns = keys[h, :k]
         for r in range(changes.shape[0]):
             row = r * batch + b
             rows = np.dot(feedback[row, : n * dim].copy().reshape((n, dim)), patterns.T)
             for t in range(n):
                 _scale(rows[t], kappa)
-                place = offsets[b] + (start + t) * widths[b]
-                tilted_row(free[place : place + k], rows[t], k < key_count[b])
+                place = offsets[h] + (start + t) * widths[h]
+                tilted_row(free[place : place + k], rows[t], k < key_count[h])
             moved = value[row, start * dim : (start + n) * dim]
-            _noted(np.dot(rows, patterns).reshape(n * dim), moved, changes[r])
+            _noted(np.dot(rows, patterns).reshape(n * dim), moved, changes[r, b])
 
 
 @kernel(fastmath=VECTOR)
@@ -188,21 +191,22 @@ def _free_row(rows, scale, tilt, out):
 
 
 def _pooled(
-    first, last, free, scales, tilts, keys, query_count, key_count, telling, feedback, kappa, value, changes
+    first, last, places, free, scales, tilts, keys, query_count, key_count, telling, feedback, kappa, value, changes
 ):  # fmt: skip
     """Move a pooled layer by the ``feedback`` (r b, d); ``value`` (r b, d).
 
     All rows gain the same logits, so that exponentials are taken once, unless they are large: E then goes with a shift
     of each row's own.
     """
-    batch, nudges = keys.shape[0], changes.shape[0]
+    batch, nudges = places.shape[0], changes.shape[0]
     one = value.dtype.type(1)
     weights = np.empty(keys.shape[1], dtype=value.dtype)
     for b in range(first, last):
-        n, k = query_count[b], telling[b]
+        h = places[b]
+        n, k = query_count[h], telling[h]
         if n == 0 or k == 0:
             continue
-        patterns = keys[b, :k]
+        patterns = keys[h, :k]
         factor = value.dtype.type(1 / math.sqrt(n))
         gained, sums = np.empty((nudges, k), dtype=value.dtype), np.zeros((nudges, k), dtype=value.dtype)
         for r in range(nudges):
@@ -211,17 +215,17 @@ def _pooled(
         for r in range(nudges):
             less_one(common[r], value.dtype.type(0))
         for t in range(n):
-            _free_row(free[b, t], scales[b, t], tilts[b], row)
+            _free_row(free[h, t], scales[h, t], tilts[h], row)
             for r in range(nudges):
                 if shared:
                     _, change = _sums(row, common[r])
                     _add_tilted(sums[r], row, common[r], change, one / (one + change))
                 else:
                     own[:] = gained[r]
-                    steep_row(row, own, k < key_count[b])
+                    steep_row(row, own, k < key_count[h])
                     _add(sums[r], own)
         for r in range(nudges):
-            _noted(factor * np.dot(sums[r], patterns), value[r * batch + b], changes[r])
+            _noted(factor * np.dot(sums[r], patterns), value[r * batch + b], changes[r, b])
 
 
 @kernel
@@ -312,9 +316,9 @@ def read(first, last, keys, query_count, key_count, pooled, weights, value, chan
             moved = weights[row, :n, :k].copy()
             if pooled:
                 factor = value.dtype.type(1 / math.sqrt(n))
-                _noted(factor * np.dot(moved.sum(axis=0), patterns), value[row], changes[r])
+                _noted(factor * np.dot(moved.sum(axis=0), patterns), value[row], changes[r, b])
             else:
-                _noted(np.dot(moved, patterns).reshape(n * dim), value[row, : n * dim], changes[r])
+                _noted(np.dot(moved, patterns).reshape(n * dim), value[row, : n * dim], changes[r, b])
 
 
 class DifferenceKernels(NamedTuple):
@@ -399,7 +403,7 @@ def _clipped(place, x):
 
 
 @kernel
-def displace(place, product, feedback, moved, target, beta, code, slope, mode, dt):
+def displace(place, product, feedback, moved, target, beta, code, slope, mode, dt, changes):
     """Move the differences of one dense layer for one nudge.
 
     Parameters
@@ -414,14 +418,11 @@ def displace(place, product, feedback, moved, target, beta, code, slope, mode, d
         y, used when ``mode`` is not free.
     beta, code, slope, mode, dt
         Nudge, potential, one of FREE / MINIMISER / SYNCHRONOUS of :mod:`neuroep.engines.numba.neurons`, time step.
-
-    Returns
-    -------
-    (float, float)
-        max|delta d|, NaN if there is one, and max|d|.
+    changes : (batch, 2)
+        Gets max|delta d| of every sample, NaN if there is one and the rest of the row is left, and max|d|.
     """
-    change, size = moved.dtype.type(0), moved.dtype.type(0)
     for b in range(moved.shape[0]):
+        change, size = moved.dtype.type(0), moved.dtype.type(0)
         for i in range(moved.shape[1]):
             z, old = place[b, i], moved[b, i]
             drive = moved.dtype.type(0)
@@ -448,6 +449,6 @@ def displace(place, product, feedback, moved, target, beta, code, slope, mode, d
             if not step <= change:
                 change = step
             if np.isnan(step):
-                return change, size
+                break
             size = max(size, abs(new))
-    return change, size
+        changes[b, 0], changes[b, 1] = change, size

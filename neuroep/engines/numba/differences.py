@@ -21,7 +21,7 @@ from neuroep.engines.numba.neurons import FREE, MINIMISER, NEURONS, SYNCHRONOUS,
 from neuroep.engines.numba.packed import PackedPairs, PairLayout
 from neuroep.engines.parts import Rows
 from neuroep.engines.schedule import Schedule
-from neuroep.engines.workers import Workers, blocks, largest
+from neuroep.engines.workers import Workers, blocks
 from neuroep.learning.contrast import Pieces
 from neuroep.network import AttentionLayer, DenseLayer
 from neuroep.network.potentials import HardSigmoid
@@ -89,13 +89,16 @@ class DisplacedNeurons(ExactNeurons):
             first, last = number * batch, (number + 1) * batch
             rows = [values[first:last] for values in (*sides, moved)]
 
-            def task(a: int, b: int, rows: list[np.ndarray] = rows, beta: float = beta) -> Change:
-                own = [values[a:b] for values in rows]
-                return kernels.displace(place[a:b], *own, goal[a:b], real(beta), *settings)
+            noted = np.empty((batch, 2), dtype=moved.dtype)
 
-            found = self.workers.run(task, blocks(batch, max(1, NEURONS // self.layer.size)))
-            change, size = zip(*found, strict=True)
-            changes.append((largest(change), float(max(size))))
+            def task(
+                a: int, b: int, rows: list[np.ndarray] = rows, beta: float = beta, noted: np.ndarray = noted
+            ) -> None:
+                own = [values[a:b] for values in rows]
+                kernels.displace(place[a:b], *own, goal[a:b], real(beta), *settings, noted[a:b])
+
+            self.workers.run(task, blocks(batch, max(1, NEURONS // self.layer.size)))
+            changes.append((noted[:, 0], noted[:, 1]))
         return moved, changes
 
 
@@ -162,7 +165,7 @@ class DisplacedAttention(ExactAttention):
         dt: float,
     ) -> tuple[np.ndarray, np.ndarray | Deferred, list[Change]]:
         """Move the read-out in place, and weights where they are explicit."""
-        batch, dtype = len(held.logits), held.logits.dtype
+        batch, dtype = len(held.places), held.logits.dtype
         nudges = len(value) // batch
         for _ in range(nudges):
             self._count_step(held, feedback)
@@ -174,10 +177,10 @@ class DisplacedAttention(ExactAttention):
         own, p = (free.factors, held.scaled) if dt == 1 and isinstance(free, FreeWeights) else ((), _p(free))
 
         def task(first: int, last: int) -> np.ndarray:
-            changes = np.zeros((nudges, 2), dtype=value.dtype)
+            changes = np.zeros((nudges, batch, 2), dtype=value.dtype)
             if dt == 1:
                 ends = (held.patterns.telling, feedback, self.kappa, value, changes)
-                made.pooled(first, last, *own, *place, held.patterns.count, *ends)
+                made.pooled(first, last, held.places, *own, *place, held.patterns.count, *ends)
             else:
                 how = (feedback, self.kappa, self.pooled, self.real(dt), explicit)
                 made.mix(first, last, p, *place, held.patterns.count, *how)
@@ -186,6 +189,10 @@ class DisplacedAttention(ExactAttention):
 
         found = self.workers.run(task, held.samples)
         return value, feedback if dt == 1 else explicit, _largest(found)
+
+    def some_ground(self, free: Free, rows: np.ndarray) -> Free:
+        """Return p of all samples: it lies in one array, wherever a sample is."""
+        return free
 
     def _displace_flat(
         self,
@@ -196,14 +203,14 @@ class DisplacedAttention(ExactAttention):
         nudges: int,
     ) -> list[np.ndarray]:
         """Move a flat layer at once, query by query where feedback is deferred; return changes by block."""
-        batch, queries, _ = held.logits.shape
+        batch, queries = len(held.places), held.logits.shape[1]
         own = free.place if isinstance(free, PackedPairs) else PairLayout.whole(free)
         counts = held.queries.count, held.patterns.count, held.patterns.telling
         dim, move = held.patterns.vectors.shape[2], kernels.of(value.dtype.name).flat
 
         def some(first: int, last: int, start: int, stop: int, fed: np.ndarray) -> np.ndarray:
-            changes = np.zeros((nudges, 2), dtype=value.dtype)
-            place = first, last, start, stop, *own, held.patterns.vectors, *counts
+            changes = np.zeros((nudges, batch, 2), dtype=value.dtype)
+            place = first, last, held.places, start, stop, *own, held.patterns.vectors, *counts
             move(*place, fed, self.kappa, value, changes)
             return changes
 
@@ -296,5 +303,5 @@ def _combined(values: Sequence[np.ndarray], factors: Sequence[float]) -> np.ndar
 
 
 def _largest(found: Sequence[np.ndarray]) -> list[Change]:
-    """Return by nudge the largest change and the largest difference of all blocks, (nudges, 2) each."""
-    return [(largest(c.tolist()), float(s.max())) for c, s in zip(*np.array(found).T, strict=True)]
+    """Return by nudge the largest change and difference of each sample in all blocks, (nudges, samples, 2) each."""
+    return [(each[:, 0], each[:, 1]) for each in np.max(found, axis=0)]

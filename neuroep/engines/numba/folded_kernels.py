@@ -54,22 +54,27 @@ def _stored(new, value):
     return value.dtype.type(math.nan) if strange else largest
 
 
-def _attend(first, last, logits, keys, query_count, key_count, telling, feedback, kappa, weights, value):
-    """Move a flat layer at once; ``feedback``, ``value`` (b, n d), ``weights`` (b, n, m); return max|delta a|."""
-    largest, dim, fed = value.dtype.type(0), keys.shape[2], feedback.size > 0
-    most, one = np.max(query_count[first:last]), value.dtype.type(1)
-    products = np.empty(most * np.max(telling[first:last]), dtype=value.dtype)
+def _attend(
+    first, last, places, logits, keys, query_count, key_count, telling, feedback, kappa, weights, value, changes
+):  # fmt: skip
+    """Move a flat layer at once; arrays as of :func:`neuroep.engines.numba.attention_kernels.attend_flat`."""
+    dim, fed, one = keys.shape[2], feedback.size > 0, value.dtype.type(1)
+    most, widest = 0, 0
+    for b in range(first, last):
+        most, widest = max(most, query_count[places[b]]), max(widest, telling[places[b]])
+    products = np.empty(most * widest, dtype=value.dtype)
     states = np.empty(most * dim, dtype=value.dtype)
     for b in range(first, last):
-        n, k, whole = query_count[b], telling[b], key_count[b]
+        h = places[b]
+        n, k, whole = query_count[h], telling[h], key_count[h]
         if n == 0:
             continue
-        patterns, rows = keys[b, :k], products[: n * k].reshape((n, k))
+        patterns, rows = keys[h, :k], products[: n * k].reshape((n, k))
         if fed and k > 0:
             np.dot(feedback[b, : n * dim].copy().reshape((n, dim)), patterns.T, rows)
         for t in range(n):
             row = rows[t]
-            top = _top(logits[b, t, :k], row, kappa, fed)
+            top = _top(logits[h, t, :k], row, kappa, fed)
             rest = exp(-top)
             total = value.dtype.type(whole - k) * rest
             for j in range(k):
@@ -79,23 +84,18 @@ def _attend(first, last, logits, keys, query_count, key_count, telling, feedback
             scale = one / total
             for j in range(k):
                 row[j] *= scale
-            weights[b, t, :k] = row
-            weights[b, t, k:whole] = rest * scale
+            weights[h, t, :k] = row
+            weights[h, t, k:whole] = rest * scale
         new = states[: n * dim]
         if k > 0:
             np.dot(rows, patterns, new.reshape((n, dim)))
         else:
             new[:] = 0
-        change = _stored(new, value[b, : n * dim])
-        if not change <= largest:
-            largest = change
-            if np.isnan(change):
-                return change
-    return largest
+        changes[b] = _stored(new, value[b, : n * dim])
 
 
 @cache
-def of(dtype: str) -> Callable[..., float]:
+def of(dtype: str) -> Callable[..., None]:
     """Return the kernel of ``float32`` or ``float64``, compiled at its first call."""
     own = written_out(scalar.exp if dtype == "float32" else _exp, flagged=True)
     return kernel(bound(_attend, dtype, exp=own), fastmath=VECTOR, error_model="numpy")

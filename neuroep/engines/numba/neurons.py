@@ -14,7 +14,7 @@ import numpy as np
 
 from hw_models.kernels.compiling import kernel
 from hw_models.tally import Tally
-from neuroep.engines.parts import Part
+from neuroep.engines.parts import Part, Values
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.workers import Workers, blocks, largest
 from neuroep.network import DenseLayer, potentials
@@ -74,7 +74,7 @@ def _minimiser(code, slope, u, y, beta):
 
 
 @kernel
-def respond(product, feedback, state, target, code, slope, beta, mode, dt):
+def respond(product, feedback, state, target, code, slope, beta, mode, dt, changes):
     """Move one dense layer.
 
     Parameters
@@ -89,14 +89,11 @@ def respond(product, feedback, state, target, code, slope, beta, mode, dt):
         y, used when ``mode`` is not free.
     code, slope, beta, mode, dt
         Potential, nudge, one of FREE / MINIMISER / SYNCHRONOUS, time step.
-
-    Returns
-    -------
-    float
-        max|delta s|; NaN if any state is NaN.
+    changes : (batch,)
+        Gets max|delta s| of every sample; NaN where a state is, and the rest of the row is left.
     """
-    largest = state.dtype.type(0)
     for b in range(state.shape[0]):
+        largest = state.dtype.type(0)
         for i in range(state.shape[1]):
             u = product[b, i]
             if feedback.size:
@@ -115,8 +112,8 @@ def respond(product, feedback, state, target, code, slope, beta, mode, dt):
             if not change <= largest:
                 largest = change
             if np.isnan(change):
-                return change
-    return largest
+                break
+        changes[b] = largest
 
 
 @kernel
@@ -173,7 +170,7 @@ class ExactNeurons(Part):
         beta: float,
         schedule: Schedule,
         inner: dict[str, np.ndarray] | None = None,
-    ) -> tuple[np.ndarray, float]:
+    ) -> tuple[np.ndarray, Values]:
         """Move the layer in place; see :meth:`neuroep.engines.parts.Neurons.respond`."""
         return state, self._move(product, self._given(feedback), state, target, beta, schedule)
 
@@ -189,8 +186,8 @@ class ExactNeurons(Part):
         target: np.ndarray | None,
         beta: float,
         schedule: Schedule,
-    ) -> float:
-        """Let the neurons respond in place; return max|delta s|, NaN if there is one."""
+    ) -> np.ndarray:
+        """Let the neurons respond in place; return max|delta s| of every sample, NaN if there is one."""
         self.tally.add(self.name, "response", state.size, (self.layer.size,))
         mode = FREE
         if target is not None:
@@ -199,10 +196,13 @@ class ExactNeurons(Part):
         real, potential = self.real, self.layer.potential
         settings = (potential.code, real(potential.slope), real(beta), mode, real(schedule.dt))
 
-        def task(a: int, b: int) -> float:
-            return respond(product[a:b], feedback[a:b], state[a:b], goal[a:b], *settings)
+        changes = np.empty(len(state), dtype=state.dtype)
 
-        return largest(self.workers.run(task, blocks(len(state), max(1, NEURONS // self.layer.size))))
+        def task(a: int, b: int) -> None:
+            respond(product[a:b], feedback[a:b], state[a:b], goal[a:b], *settings, changes[a:b])
+
+        self.workers.run(task, blocks(len(state), max(1, NEURONS // self.layer.size)))
+        return changes
 
     def performed(self) -> Tally:
         """Return the responses."""

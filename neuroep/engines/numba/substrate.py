@@ -18,11 +18,11 @@ from hw_models.kept_memory import KeptMemory
 from hw_models.tally import CurrentPhase, Tally, repeated
 from neuroep.data.batch import WordRows
 from neuroep.engines.differences import DifferenceParts
-from neuroep.engines.numba.arrays import ideal
+from neuroep.engines.numba.arrays import Deferred, ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.differences import ExactDifferences
 from neuroep.engines.numba.neurons import ExactNeurons, displaced
-from neuroep.engines.parts import Array, AttentionUnit, Increments, Neurons, Replayer, Signs, Timeless, View
+from neuroep.engines.parts import Array, AttentionUnit, Increments, Move, Neurons, Replayer, Signs, Timeless, View
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.state import State
 from neuroep.engines.workers import Workers
@@ -142,7 +142,7 @@ class ExactSubstrate(Timeless):
         values: dict[str, np.ndarray] = {}
         for synapse in network.dense:
             if len(synapse.pre) > 1 and not set(synapse.pre) & set(values):
-                joint, place = np.zeros((samples, synapse.shape[1]), dtype=dtype), 0
+                joint, place = self.setting.memory.zeros((samples, synapse.shape[1]), np.dtype(dtype)), 0
                 for name in synapse.pre:
                     size = network.layer(name).size
                     values[name] = joint[:, place : place + size]
@@ -164,24 +164,37 @@ class ExactSubstrate(Timeless):
 
     def joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """Return states side by side; copied only where memory does not lie so already."""
-        joint = parts[0].base
-        if joint is None or joint.shape[1] != sum(part.shape[1] for part in parts):
-            return np.concatenate(parts, axis=1)
-        first, rows = (parts[0].ctypes.data - joint.ctypes.data) // joint.strides[0], len(parts[0])
-        place = joint.ctypes.data + first * joint.strides[0]
+        first = parts[0]
+        place, width = first.ctypes.data, sum(part.shape[1] for part in parts)
         for part in parts:
-            if part.base is not joint or part.ctypes.data != place:
+            if part.base is not first.base or part.strides != first.strides or part.ctypes.data != place:
                 return np.concatenate(parts, axis=1)
             place += part.shape[1] * part.itemsize
-        return joint if rows == len(joint) else joint[first : first + rows]
+        if width * first.itemsize > first.strides[0]:
+            return np.concatenate(parts, axis=1)
+        return np.lib.stride_tricks.as_strided(first, (len(first), width), first.strides)
 
     def below(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Return arrays of one width below each other."""
         return np.concatenate(rows)
 
+    def some(self, values: np.ndarray | Deferred, rows: np.ndarray) -> np.ndarray | Deferred:
+        """Return rows, a copy."""
+        return values[rows]
+
+    def put(self, whole: np.ndarray | Deferred, some: np.ndarray | Deferred, move: Move) -> np.ndarray | Deferred:
+        """Write some rows to their place."""
+        target, source = (each.post if isinstance(each, Deferred) else each for each in (whole, some))
+        target[move.places] = source[move.rows]
+        return whole
+
+    def largest(self, values: np.ndarray) -> np.ndarray:
+        """Return the largest number of every row, without its sign."""
+        return np.asarray(np.abs(values).max(axis=1, initial=0))
+
     def scalars(self, values: Mapping[str, Any]) -> dict[str, float]:
-        """Return the values as they are."""
-        return dict(values)
+        """Return the largest number of each."""
+        return {name: float(np.max(each)) for name, each in values.items()}
 
     def displacements(self, pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, tuple[float, float]]:
         """Return max|s - s_origin| and max|s|."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 
-from neuroep.engines.parts import Part, Rows
+from neuroep.engines.parts import Move, Part, Rows
 from neuroep.network import AttentionLayer
 
 
@@ -27,6 +28,10 @@ class TokenTensors:
     """(batch, tokens), 1.0 for a token that takes part."""
     whole: bool
     """Whether all of them take part."""
+
+    def some(self, rows: torch.Tensor) -> TokenTensors:
+        """Return the sequence of some samples."""
+        return TokenTensors(self.vectors[rows], self.present[rows], self.whole)
 
     @property
     def packed(self) -> torch.Tensor:
@@ -42,6 +47,11 @@ class LogitTensors:
     patterns: TokenTensors
     logits: torch.Tensor
     """(batch, queries, patterns), kappa x_j . (W x_t + b)."""
+
+    def some(self, places: np.ndarray) -> LogitTensors:
+        """Return what is held of some samples."""
+        rows = torch.as_tensor(places, device=self.logits.device)
+        return LogitTensors(self.queries.some(rows), self.patterns.some(rows), self.logits[rows])
 
     @property
     def whole(self) -> bool:
@@ -98,7 +108,7 @@ class TorchAttention(Part):
         dt: float,
         inner: dict[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the next read-out, the next weights, and max|delta| of the read-out."""
+        """Return the next read-out, the next weights, and max|delta| of the read-out of every sample."""
         logits = held.masked
         if feedback is not None:
             logits = logits + self.layer.inverse_temperature * self._asked(held, feedback)
@@ -108,7 +118,7 @@ class TorchAttention(Part):
         if dt < 1:
             new = torch.lerp(weights, new, dt)
         read = self._read_out(held, new)
-        return read, new, (read - value).detach().abs().max()
+        return read, new, (read - value).detach().abs().amax(1)
 
     def _softened(self, logits: torch.Tensor) -> torch.Tensor:
         """Return the softmax over the patterns."""
@@ -131,6 +141,15 @@ class TorchAttention(Part):
     def explicit(self, held: LogitTensors, weights: torch.Tensor) -> torch.Tensor:
         """Return p, which the weights are."""
         return weights
+
+    def some_weights(self, weights: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        """Return the weights of some samples."""
+        return weights[torch.as_tensor(rows, device=weights.device)]
+
+    def put_weights(self, whole: torch.Tensor, some: torch.Tensor, move: Move) -> torch.Tensor:
+        """Return the weights with those of some samples put in their place."""
+        rows, places = (torch.as_tensor(each, device=whole.device) for each in move)
+        return whole.index_copy(0, places, some[rows])
 
     def rows(self, held: LogitTensors, plus: torch.Tensor, minus: torch.Tensor) -> Rows:
         """Return what combines the states of two phases, padding in."""

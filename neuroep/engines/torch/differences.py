@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from neuroep.engines.differences import Change, Displacement
@@ -32,8 +33,8 @@ class TorchDifferences:
 
 
 def _changes(new: torch.Tensor, old: torch.Tensor, nudges: int) -> list[Change]:
-    """Return max|new - old| and max|new| of every nudge, (nudges * batch, size) each."""
-    change, size = (each.detach().abs().reshape(nudges, -1).amax(1) for each in (new - old, new))
+    """Return max|new - old| and max|new| of every nudge and sample, of (nudges * batch, size) each."""
+    change, size = (each.detach().abs().amax(1).unflatten(0, (nudges, -1)) for each in (new - old, new))
     return list(zip(change.unbind(), size.unbind(), strict=True))
 
 
@@ -106,6 +107,10 @@ class DisplacedTorchAttention(TorchAttention):
         new = torch.lerp(weights, new, dt) if dt < 1 else new
         read = torch.cat([self._read_out(held, one) for one in new.unflatten(0, (nudges, len(free)))])
         return read, new, _changes(read, value, nudges)
+
+    def some_ground(self, free: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        """Return p of some samples."""
+        return free[torch.as_tensor(rows, device=free.device)]
 
     def explicit_change(self, held: LogitTensors, free: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Return the differences of p, which the weights are."""

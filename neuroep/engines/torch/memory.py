@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from neuroep.engines.parts import Values
+from neuroep.engines.parts import Move, Values
 from neuroep.engines.state import State
 from neuroep.network import Network
 
@@ -51,11 +51,24 @@ class TensorMemory:
         """Return arrays of one width below each other."""
         return torch.cat(tuple(rows))
 
+    def some(self, values: Values, rows: np.ndarray) -> Values:
+        """Return rows, a copy."""
+        return values[torch.as_tensor(rows, device=values.device)]
+
+    def put(self, whole: Values, some: Values, move: Move) -> Values:
+        """Return values with some rows put in their place."""
+        rows, places = (torch.as_tensor(each, device=whole.device) for each in move)
+        return whole.index_copy(0, places, some[rows])
+
+    def largest(self, values: Values) -> Values:
+        """Return the largest number of every row, without its sign."""
+        return values.abs().amax(1)
+
     def scalars(self, values: Mapping[str, Values]) -> dict[str, float]:
-        """Bring 0-d tensors to the host in one transfer."""
+        """Bring the largest number of each tensor to the host in one transfer."""
         if not values:
             return {}
-        return dict(zip(values, torch.stack(list(values.values())).tolist(), strict=True))
+        return dict(zip(values, torch.stack([each.max() for each in values.values()]).tolist(), strict=True))
 
     def displacements(self, pairs: Mapping[str, tuple[Values, Values]]) -> dict[str, tuple[float, float]]:
         """Return max|s - s_origin| and max|s| in one transfer."""

@@ -27,7 +27,7 @@ class TorchNeurons(Part):
         schedule: Schedule,
         inner: dict[str, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the next state and max|delta s|."""
+        """Return the next state and max|delta s| of every sample."""
         drive = product if feedback is None else feedback + product
         if target is None:
             new = potentials.respond(self.potential, drive)
@@ -36,7 +36,7 @@ class TorchNeurons(Part):
         else:
             new = potentials.nudged(self.potential, drive, target, beta)
         new = torch.lerp(state, new, schedule.dt) if schedule.dt < 1 else new
-        return new, (new - state).detach().abs().max()
+        return new, (new - state).detach().abs().amax(1)
 
     def energy(self, state: torch.Tensor) -> torch.Tensor:
         """Return the sum of G(s) over the layer, (batch,)."""

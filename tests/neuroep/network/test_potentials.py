@@ -54,7 +54,7 @@ def move(where, potential, u, y, beta, mode):
         return float(reference_potentials.nudged(potential, drive, target, beta))
     value, none = np.zeros((1, 1)), np.zeros((0, 0))
     settings = (potential.code, potential.slope, beta, mode, 1.0)
-    neurons.respond(np.array([[u]]), none, value, np.array([[y]]), *settings)
+    neurons.respond(np.array([[u]]), none, value, np.array([[y]]), *settings, np.zeros(1))
     return float(value[0, 0])
 
 
@@ -293,8 +293,9 @@ class TestUnknownPotentials:
                 compute()
 
     def test_kernels_answer_an_unknown_number_with_nan(self):
-        value, none = np.zeros((1, 1)), np.zeros((0, 0))
-        assert np.isnan(neurons.respond(np.ones((1, 1)), none, value, none, 7, 1.0, 0.0, neurons.FREE, 1.0))
+        value, none, change = np.zeros((1, 1)), np.zeros((0, 0)), np.zeros(1)
+        neurons.respond(np.ones((1, 1)), none, value, none, 7, 1.0, 0.0, neurons.FREE, 1.0, change)
+        assert np.isnan(change).all()
 
 
 def test_other_parts_of_a_user_s_own_are_refused_too():

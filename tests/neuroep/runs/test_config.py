@@ -189,6 +189,18 @@ def test_settings_are_frozen():
             ["settling.nudged_form = 'differences'", "chip 'mine' settles its states as they are; use 'states'"],
         ),
         (
+            {"settling": {"stop": "by_sample", "tolerance": 0.1, "nudged_form": "differences", "dt": 0.5}},
+            ["settling.stop = 'by_sample'", "it goes with dt = 1, not dt = 0.5; use 'tolerance'"],
+        ),
+        (
+            {"settling": {"stop": "by_sample", "nudged_form": "differences"}},
+            ["settling.stop = 'by_sample': nothing ends a phase; set tolerance or nudged_tolerance"],
+        ),
+        (
+            {"settling": {"stop": "by_sample", "tolerance": 0.1}},
+            ["settling.stop = 'by_sample': both ends of a contrast", "set nudged_form = 'differences'"],
+        ),
+        (
             {"settling": {"acceleration": "anderson"}, "chip": {"name": "mine"}},
             ["settling.acceleration = 'anderson'", "chip 'mine' settles its states as they are; use 'none'"],
         ),

@@ -96,6 +96,11 @@ class PackedLogits(LogitTensors):
         """Number of real query-pattern pairs of the batch."""
         return int(self.queries.count @ self.patterns.count)
 
+    @cached_property
+    def matched(self) -> int:
+        """Number of real patterns of the batch."""
+        return int(self.patterns.count.sum())
+
 
 class TensorAttention(AttentionCounts, TorchAttention):
     """Exact attention as a part of a chip."""
@@ -312,7 +317,7 @@ class MemoryAttention(Part):
         moved = self.unit.relax(held, given, value.clone().numpy(), weights.clone().numpy(), dt, own)
         kept.pop(name, None)
         kept.update({name: torch.from_numpy(level) for name, level in own.items()})
-        return torch.from_numpy(moved[0]), torch.from_numpy(moved[1]), float(moved[2])
+        return torch.from_numpy(moved[0]), torch.from_numpy(moved[1]), float(np.max(moved[2]))
 
     def explicit(self, held: Held, weights: torch.Tensor) -> torch.Tensor:
         """Return p, whatever form the weights have."""
