@@ -99,6 +99,7 @@ def test_paper_examples_settle_and_end_otherwise_and_are_the_published_ones(data
     settling = ours.settling
     assert (settling.order, settling.nudged_form, settling.acceleration) == ("layerwise", "differences", "anderson")
     assert (settling.tolerance, settling.nudged_tolerance) == tolerances
+    assert settling.stop == ("by_sample" if data == "snli" else "tolerance")
 
 
 @given(
