@@ -54,6 +54,8 @@ PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"
 """Fields of a chip that describe it and act on nothing."""
 TOLD: frozenset[str] = frozenset({"device.endurance"})
 """Fields that act on what is reported alone."""
+CIRCUITS: frozenset[str] = frozenset({"device.read_voltage"})
+"""Fields that a circuit takes which is exported, whether or not they act on anything else."""
 PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
 """Fields that act on a bill alone: no state or weight depends on them; see also :attr:`Chip.prices`."""
 
@@ -127,6 +129,17 @@ class Chip(Part):
     def is_ideal(self) -> bool:
         """Whether no field that acts differs from :meth:`ideal`."""
         return not self.differences()
+
+    @property
+    def acting(self) -> Self:
+        """This chip with what it keeps without effect at the defaults: what arrays, neurons and clocks are made of.
+
+        The values themselves stay in the chip, and act again where a later layer switches on what they belong to.
+        """
+        found = self
+        for name in set(self.kept or ()) - CIRCUITS:
+            found = found._with_default(name.split("."))
+        return found.model_copy(update={"kept": None}) if self.kept else self
 
     @property
     def redraws(self) -> bool:

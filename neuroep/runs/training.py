@@ -390,7 +390,7 @@ def _updates(parts: Session, epoch: int, step: int, progress: bool) -> tuple[dic
 
     settings, split = parts.config.training, parts.corpus.split("train")
     label = f"epoch {epoch + 1}/{settings.epochs}"
-    mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.calibration_every
+    mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.acting.calibration_every
     lengths = parts.config.settling.calibrate_every if parts.counts_sweeps else None
     count = data.batch_count(split, settings.batch)
     for number, minibatch in enumerate(shown := bar(parts.shuffled(epoch), count, label, progress)):

@@ -316,7 +316,7 @@ def on_chip(
 
     Its arrays learn by the optimiser that the maker is given, or by what is usual for the chip's learning rule.
     """
-    found = chip_of(chip)
+    found = chip_of(chip).acting
     usual = rules.named(found.update.scheme).usual
     return partial(_made, found, Setting(usual, workers, dtype, seed))
 
