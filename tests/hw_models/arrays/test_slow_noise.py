@@ -222,6 +222,25 @@ def test_a_state_goes_on_with_the_same_bits(parts: dict[str, Any]) -> None:
     assert np.array_equal(go_on(bar, clock, signals), go_on(other, later, signals))
 
 
+@pytest.mark.parametrize("parts", [{}, {"device": PCM | {"rtn_share": 0.4, "rtn_decades": 4.0}}])
+@pytest.mark.parametrize("factor", [0.1, 10.0])
+def test_a_state_behind_a_batch_of_another_length_goes_on_with_the_same_bits(factor: float, parts: dict) -> None:
+    """What is slow goes by the length of a batch. Before, who took over a state sorted it at the wrong moment."""
+    (bar, clock), (other, later) = (crossbar(4, 20, batch=2e-3, **parts) for _ in range(2))
+    signals = DRAW.uniform(-1, 1, (3, 20))
+    go_on(bar, clock, signals)
+    clock.opened(3)
+    clock.advance(factor * clock.batch / 3)
+    clock.close()
+    later.load(clock.state())
+    other.load(bar.state())
+    assert {name: values.tobytes() for name, values in other.state().items()} == {
+        name: values.tobytes() for name, values in bar.state().items()
+    }
+    for goes_on in (lambda *own: batches(*own, 2), go_on):
+        np.testing.assert_array_equal(goes_on(bar, clock, signals), goes_on(other, later, signals))
+
+
 @pytest.mark.parametrize("exact", [False, True])
 def test_what_is_aside_leaves_no_trace(exact: bool) -> None:
     signals, found = DRAW.uniform(0.1, 1, (4, 20)), []
