@@ -199,6 +199,7 @@ def _started(
     check_update(config)
     weights = None if start is None else runs.load(start).checkpoint(optimiser=False)
     parts = Session.open(config, corpus=corpus, weights=weights, age=_young(config))
+    parts.engine.substrate.check_learning()
     about = _about(parts, epoch=0, updates=0)
     origin: Page = {} if start is None else {"start": str(start)}
     if followed is not None:

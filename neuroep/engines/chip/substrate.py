@@ -272,6 +272,11 @@ class ChipSubstrate(ExactSubstrate):
         """Return the calibrated ranges of all parts."""
         return {name: full for part in self._parts() for name, full in part.ranges().items()}
 
+    def check_learning(self) -> None:
+        """Refuse read-outs without a range; raises ChipError."""
+        for part in self._read_outs.values():
+            part.check()
+
     def performed(self) -> Tally:
         """Return what the read-outs and the holders did; other parts tell for themselves."""
         found = Tally()
