@@ -27,7 +27,7 @@ from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.faults import Idle
-from hw_models.chip.fields import Count, Part, Positive, at, leaves_of, silenced
+from hw_models.chip.fields import LARGEST, SMALLEST, Count, Part, Positive, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Update
 from hw_models.chip.nudged import Nudged
@@ -440,7 +440,15 @@ class Chip(Part):
         drifts = device.drifts and self.ages
         if self.temperature is None or not drifts:
             self.idle("with a temperature and a drift that has a time", "device.drift_activation")
-        if not (self.heat.noise or (drifts and device.drift_activation)):
+        heat = self.heat
+        if not SMALLEST <= heat.hurry <= LARGEST:
+            hot = f"at temperature = {self.temperature} and drift_temperature = {device.drift_temperature}"
+            told = f"{hot} drift begins {heat.hurry:.1g} times as fast, allowed is {SMALLEST:g} to {LARGEST:g}"
+            raise ValueError(f"device.drift_activation = {device.drift_activation}: {told}")
+        if heat.noise > LARGEST:
+            told = f"over timing.integration = {self.timing.integration} thermal noise is {heat.noise:.1g} uS"
+            raise ValueError(f"device.read_voltage = {device.read_voltage}: {told}, allowed is up to {LARGEST:g}")
+        if not (heat.noise or (drifts and device.drift_activation)):
             reads, drift = "device.read_voltage and timing.integration", "device.drift_activation and a drift"
             self.idle(f"with {reads}, or with {drift} (random telegraph noise does not go by it)", "temperature")
 

@@ -8,6 +8,7 @@ import pytest
 from hw_models import durations
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
+from hw_models.errors import ChipError
 from hw_models.laws import heat
 
 
@@ -23,6 +24,27 @@ def test_drift_hurries_with_its_activation() -> None:
     """1 eV from 300 to 330 K: exp(1/8.617e-5 (1/300 - 1/330)) = 33.7."""
     assert heat.hurry(330, 1.0, 300) == pytest.approx(np.exp((1 / 300 - 1 / 330) / 8.617333e-5), rel=1e-5)
     assert heat.hurry(300, 1.0, 300) == 1
+
+
+DRIFTS = {"drift_mean": [0.0, 0.05, 0.0, 0.1], "age": 3600.0}
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        (DRIFTS | {"drift_activation": 0.3, "drift_temperature": 1.0}, r"device.drift_activation = 0.3: at temperature = "
+         r"300.0 and drift_temperature = 1.0 drift begins 1e\+304 times as fast, allowed is 1e-30 to 1e\+30"),
+        (DRIFTS | {"drift_activation": 9.0, "drift_temperature": 1e4}, r"device.drift_activation = 9.0: .* drift begins 2e-147 times"),
+        ({"read_voltage": 1e-30}, r"device.read_voltage = 1e-30: over timing.integration = 1e-09 thermal noise is .* uS,"),
+        ({"read_voltage": 1e-30, "short": True}, r"device.read_voltage = 1e-30: .* thermal noise is inf uS, allowed is"),
+    ],
+)  # fmt: skip
+def test_what_no_number_holds_is_refused(table: dict, line: str) -> None:
+    """Before, a traceback: math range error, or a division by zero."""
+    device = {name: value for name, value in table.items() if name != "short"}
+    with pytest.raises(ChipError, match=line):
+        timing = {"timing": {"integration": 1e-300 if "short" in table else 1e-9}} if "read_voltage" in table else {}
+        Chip.parse({"device": device, "temperature": 300.0, **timing})
 
 
 @pytest.mark.parametrize("exact", [False, True])
