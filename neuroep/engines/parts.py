@@ -215,6 +215,7 @@ class Part(Protocol):
 
     def check_learning(self) -> None:
         """Refuse what settles and cannot learn, ahead of the first update; raises a UserError."""
+        return
 
 
 class Timeless(Part):
