@@ -157,6 +157,17 @@ class Digitiser:
         """Standard deviation of its noise as a signal; 0 where nothing acts."""
         return self._share * (self.noise_of or self)._known() if self._share and self.acts else 0.0
 
+    def check(self) -> None:
+        """Refuse a range that cannot be had, as all calibration samples were 0, before it is asked for.
+
+        Raises
+        ------
+        ChipError
+            Naming it.
+        """
+        if self._zeros:
+            self._known()
+
     def _known(self) -> float:
         """Return the range, which must be known by now."""
         if self.range is not None:

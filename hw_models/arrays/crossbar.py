@@ -124,7 +124,7 @@ class Crossbar(CountedWeights):
         tally: Tally | None = None,
         clock: Clock | None = None,
     ) -> None:
-        made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts), name)
+        made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts).acting, name)
         self._plans: dict[tuple[str, bool], ReadPlan] = {}
         self._brought: dict[ArrayArithmetic, Values] = {}
         self._variances = Variances()

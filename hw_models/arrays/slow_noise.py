@@ -124,16 +124,25 @@ class SlowNoise:
         """Whether a batch has ended since the processes were moved."""
         return self.active and self.clock.batches != self.batches
 
-    def move(self, age: float) -> None:
-        """Move the slow processes on to now, and sort all by the durations of the chip; ``age`` since the write [s]."""
+    def move(self, age: float, again: bool = False) -> None:
+        """Move the slow processes on to now, and sort all by the durations of the chip.
+
+        Parameters
+        ----------
+        age : float
+            Since the write [s].
+        again : bool
+            Sort them as they were sorted before, at the moment of that: where a state is taken over, whose last batch
+            may have taken much longer or shorter than those before. The next batch moves them on.
+        """
         if not self.active:
             return
-        if math.isnan(self.edge) or not self.edge / 4 <= self.clock.batch <= self.edge * 4:
+        if math.isnan(self.edge) or not (again or self.edge / 4 <= self.clock.batch <= self.edge * 4):
             self.edge = self.clock.batch
         band = (self.law.band(self.devices.device, age) if self.banded else None) or WHITE
         self.classes = classified(band, self.clock.interval, self.edge)
         self.rest = max(1.0 - self.classes.share(self.classes.slow), 0.0)
-        self.batches, now = self.clock.batches, self.devices.now
+        self.batches, now = self.batches if again else self.clock.batches, self.devices.now
         kept = {k: self.processes[k] for k in self.classes.slow if k in self.processes}
         changed = kept.keys() != self.processes.keys()
         self.processes = kept

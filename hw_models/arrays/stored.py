@@ -339,10 +339,11 @@ class StoredWeights:
             raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
 
     def _build(self, solve: bool, now: float | None = None) -> None:
+        again = now is not None
         if now is None:
             now, self.built = self.clock + self.ahead + self._passed, self.time.batches
         self.devices.now = now
-        self.noise.move(self.devices.now - self.devices.since)
+        self.noise.move(self.devices.now - self.devices.since, again)
         self._move_traps()
         self._forget_matrices()
         self.tiles.allot()

@@ -267,17 +267,21 @@ class Tiles:
         return BentPair(tile, float(self.devices.unit) * (-1 if side else 1))
 
     def _lost(self, mean: Array, variance: Array) -> Array:
-        """Return Z v [uS] of the devices of a column tile, at most their mean."""
-        line, lost = self.wires, np.empty_like(mean)
+        """Return Z v [uS] of the devices of a column tile, at most their mean; nothing where that is below 0."""
+        line, lost, held = self.wires, np.empty_like(mean), np.maximum(mean, 0)
         for a, b in self.devices.row_tiles:
-            ohm = wires.impedance(mean[:, a:b].T * MICRO, line.r_word, line.r_bit).T
+            ohm = wires.impedance(held[:, a:b].T * MICRO, line.r_word, line.r_bit).T
             lost[:, a:b] = ohm * MICRO * variance[:, a:b]
-        return np.minimum(lost, mean)
+        return np.minimum(lost, held)
 
     def _network(
         self, place: tuple[int, int, int, int], numbers: Array, cut: slice, mean: Array, variance: Array, solve: bool
     ) -> tuple[Array, line_noise.LineNetwork]:
-        """Return the conductances (word, bit) [S] at which a tile was solved last, and its solution."""
+        """Return the conductances (word, bit) [S] at which a tile was solved last, and its solution.
+
+        Noise that lasts may bring the mean of reads below 0, of devices that hardly conduct: such are solved as open,
+        and what they pass is in the share that the wires leave of it.
+        """
         line, names = self.wires, [f"{what}.{place[0]}.{place[1]}" for what in ("solved", "spread")]
         if not self.kept:
             g, spread = mean[:, cut], variance[:, cut]
@@ -286,7 +290,7 @@ class Tiles:
                 for name, values in zip(names, (mean, variance), strict=True):
                     self.kept[name][numbers, cut] = values[:, cut]
             g, spread = (self.kept[name][numbers, cut] for name in names)
-        g = g.T.astype(np.float64) * MICRO
+        g = np.maximum(g.T.astype(np.float64), 0) * MICRO
         if self.kept and not solve and place in self.networks:
             return g, self.networks[place]
         noisy = spread.T.astype(np.float64) if self.lined else None

@@ -27,7 +27,7 @@ from hw_models.chip.cost import Cost
 from hw_models.chip.device import Device
 from hw_models.chip.events import Events
 from hw_models.chip.faults import Idle
-from hw_models.chip.fields import Count, Part, Positive, at, leaves_of, silenced
+from hw_models.chip.fields import LARGEST, SMALLEST, Count, Part, Positive, at, leaves_of, silenced
 from hw_models.chip.layout import Layout
 from hw_models.chip.learning import Update
 from hw_models.chip.nudged import Nudged
@@ -54,6 +54,8 @@ PERFECT: frozenset[str] = frozenset({"name", "citation", "url", "caveat", "kept"
 """Fields of a chip that describe it and act on nothing."""
 TOLD: frozenset[str] = frozenset({"device.endurance"})
 """Fields that act on what is reported alone."""
+CIRCUITS: frozenset[str] = frozenset({"device.read_voltage"})
+"""Fields that a circuit takes which is exported, whether or not they act on anything else."""
 PRICES: frozenset[str] = frozenset(f"cost.{name}" for name in Cost.model_fields)
 """Fields that act on a bill alone: no state or weight depends on them; see also :attr:`Chip.prices`."""
 
@@ -127,6 +129,17 @@ class Chip(Part):
     def is_ideal(self) -> bool:
         """Whether no field that acts differs from :meth:`ideal`."""
         return not self.differences()
+
+    @property
+    def acting(self) -> Self:
+        """This chip with what it keeps without effect at the defaults: what arrays, neurons and clocks are made of.
+
+        The values themselves stay in the chip, and act again where a later layer switches on what they belong to.
+        """
+        found = self
+        for name in set(self.kept or ()) - CIRCUITS:
+            found = found._with_default(name.split("."))
+        return found.model_copy(update={"kept": None}) if self.kept else self
 
     @property
     def redraws(self) -> bool:
@@ -426,7 +439,15 @@ class Chip(Part):
         drifts = device.drifts and self.ages
         if self.temperature is None or not drifts:
             self.idle("with a temperature and a drift that has a time", "device.drift_activation")
-        if not (self.heat.noise or (drifts and device.drift_activation)):
+        heat = self.heat
+        if not SMALLEST <= heat.hurry <= LARGEST:
+            hot = f"at temperature = {self.temperature} and drift_temperature = {device.drift_temperature}"
+            told = f"{hot} drift begins {heat.hurry:.1g} times as fast, allowed is {SMALLEST:g} to {LARGEST:g}"
+            raise ValueError(f"device.drift_activation = {device.drift_activation}: {told}")
+        if heat.noise > LARGEST:
+            told = f"over timing.integration = {self.timing.integration} thermal noise is {heat.noise:.1g} uS"
+            raise ValueError(f"device.read_voltage = {device.read_voltage}: {told}, allowed is up to {LARGEST:g}")
+        if not (heat.noise or (drifts and device.drift_activation)):
             reads, drift = "device.read_voltage and timing.integration", "device.drift_activation and a drift"
             self.idle(f"with {reads}, or with {drift} (random telegraph noise does not go by it)", "temperature")
 

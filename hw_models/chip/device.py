@@ -111,7 +111,7 @@ class Device(Part):
     """Mean time until an empty trap captures a carrier; the middle of its spread."""
     rtn_emission: Positive = at("read", "s", 1e-3)
     """Mean time until a filled trap emits its carrier; the middle of its spread."""
-    rtn_decades: NonNegative = at("device", "decades", 0.0)
+    rtn_decades: Annotated[float, Field(ge=0, le=30)] = at("device", "decades", 0.0)
     """Decades over which both times spread from trap to trap; the two times of a trap spread together."""
     drift_mean: Four = at("programming", default=(0.0, 0.0, 0.0, 0.0))
     """Mean of the drift exponent nu: clip(a ln(g/g_max) + b, low, high) as (a, b, low, high)."""

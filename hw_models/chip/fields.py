@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -137,6 +137,12 @@ class Part(BaseModel):
                 found[leaf] = f"{leaf} = {shown!r}: it acts only {reason}"
         if found:
             raise Idle(found)
+
+    def _with_default(self, path: Sequence[str]) -> Self:
+        """Return a copy, unchecked, in which the field of that path has its default."""
+        name, *below = path
+        value = getattr(self, name)._with_default(below) if below else type(self).model_fields[name].default
+        return BaseModel.model_copy(self, update={name: value})
 
     def _set(self, dotted: str) -> Iterator[tuple[str, object, object]]:
         """Yield name, value and default of a field, or of all fields of a part."""

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw_models.chip import Chip, layers
+from hw_models.chip.description import CIRCUITS
 from hw_models.chip.device import refitted
 from hw_models.errors import ChipError, nearest_path
 from hw_models.reading import Entries, Page, read_toml
 from hw_models.text import shown
 from hw_models.whole_files import write_text
 
-CIRCUITS = frozenset({"device.read_voltage"})
-"""Fields that a circuit takes which is exported, whether or not they act on anything else."""
 FACTS = ("timing.pulse", "timing.row", *CIRCUITS)
 """What the file of a chip may state where it does not act: durations of the other scheme of learning, read voltage."""
 

@@ -26,9 +26,9 @@ KEPT = "kept"
 
 
 def names(table: Entries, start: str = "") -> Iterator[str]:
-    """Yield the dotted names of all leaves."""
+    """Yield the dotted names of all leaves, and of tables that hold nothing."""
     for name, value in table.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from names(value, f"{start}{name}.")
         else:
             yield f"{start}{name}"

@@ -42,6 +42,10 @@ class Constants:
     chip: Chip
     conductance: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Leave out what the chip keeps without effect."""
+        object.__setattr__(self, "chip", self.chip.acting)
+
     @property
     def cost(self) -> Cost:
         """What the chip says of itself."""
@@ -86,8 +90,7 @@ class Constants:
         """
         _ = self.components
         chip, source = self.chip, self.source("write_time")
-        stated = chip.timing.pulse > 0 and "timing.pulse" not in (chip.kept or ())
-        if stated and chip.update.scheme == "digital" and source not in ("", OWN):
+        if chip.timing.pulse and chip.update.scheme == "digital" and source not in ("", OWN):
             held = f"'{source}' has the width of writes, write_time: take one of them"
             raise ChipError(f"chip '{chip.name}': timing.pulse = {chip.timing.pulse:g} s cannot act: {held}")
 

@@ -41,10 +41,15 @@ class Heat(NamedTuple):
 
 
 def thermal_noise(temperature: float, integration: float, voltage: float) -> float:
-    """Return 4 k T B/V^2 [uS] of an integration [s]: variance of a current over G and V^2, V the read voltage [V]."""
-    return 4 * BOLTZMANN * temperature / (2 * integration * voltage**2) / MICRO
+    """Return 4 k T B/V^2 [uS] of an integration [s]: variance of a current over G and V^2, V the read voltage [V].
+
+    It is infinite where time and voltage are too small for a number.
+    """
+    square = 2 * integration * voltage**2 * MICRO
+    return 4 * BOLTZMANN * temperature / square if square else math.inf
 
 
 def hurry(temperature: float, activation: float, fitted: float) -> float:
-    """Return t0(fitted)/t0(temperature) of an activation [eV]; temperatures in K."""
-    return math.exp(activation * ELECTRON / BOLTZMANN * (1 / fitted - 1 / temperature))
+    """Return t0(fitted)/t0(temperature) of an activation [eV], within e^700 either way; temperatures in K."""
+    power = activation * ELECTRON / BOLTZMANN * (1 / fitted - 1 / temperature)
+    return math.exp(max(-700.0, min(power, 700.0)))

@@ -62,10 +62,12 @@ class TelegraphNoise(Law):
     )
 
     def amplitude(self, g: Array, z: Array, device: Trapped) -> Array:
-        """Return dG [uS] of traps with normals z in devices that conduct g [uS]."""
+        """Return dG [uS] of traps with normals z in devices that conduct g [uS], at most all of that."""
         share = np.maximum(single(g) / np.float32(device.g_max), np.float32(1e-6))
-        relative = device.rtn_amplitude * np.exp(device.rtn_amplitude_spread * single(z)) * share**-device.rtn_exponent
-        return single(np.minimum(relative, 1.0) * single(g))
+        with np.errstate(over="ignore", invalid="ignore"):  # what is beyond any number is beyond g
+            wide = device.rtn_amplitude * np.exp(device.rtn_amplitude_spread * single(z))
+            relative = wide * share**-device.rtn_exponent
+        return single(np.fmin(relative, 1.0) * single(g))
 
     def filled(self, device: Trapped) -> float:
         """Return p."""

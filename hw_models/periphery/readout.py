@@ -127,6 +127,10 @@ class PhaseReadout(Digitisers):
         self.occasion, self.key, self.measured = occasion, key(*self.place, *occasion), 0
         self._alone, self._fresh = None, []
 
+    def check(self) -> None:
+        """Refuse a difference of the phases that was 0 in all calibration samples; raises ChipError."""
+        self.change.check()
+
     @property
     def conversions(self) -> int:
         """Values converted."""

@@ -230,6 +230,10 @@ class Part(Protocol):
         """Return full scales that were found, by the table of the chip and the place: ``"adc dense_1 forward"``."""
         return {}
 
+    def check_learning(self) -> None:
+        """Refuse what settles and cannot learn, ahead of the first update; raises a UserError."""
+        return
+
 
 class Timeless(Part):
     """What a substrate does about time where none passes."""

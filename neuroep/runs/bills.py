@@ -36,7 +36,7 @@ def known(chip: Chip | None) -> bool:
 
 def billed(chip: Chip | None) -> bool:
     """Tell whether a chip has a bill: of joules by its constants, of seconds by its durations, or of both."""
-    return chip is not None and (known(chip) or chip.timing.passes)
+    return chip is not None and (known(chip) or chip.acting.timing.passes)
 
 
 def meter(chip: Chip) -> str:
@@ -90,6 +90,7 @@ def classification(chip: Chip, network: Network, schedule: Schedule, counted: Ta
         If the chip has no constants.
     """
     counted, constants = _as_free(counted), Constants(chip)
+    chip = constants.chip
     made = price(counted, chip, per=CLASSIFICATION, number=samples)
     spent = elapsed(constants, counted, ("free",)) if chip.timing.copies == 1 else {}
     spent = spent or latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
@@ -140,8 +141,9 @@ def update(
     conductance : mapping of str to float
         Mean conductance of the devices of each array [uS].
     """
-    made = price(counted, chip, per=UPDATE, conductance=conductance)
     constants = Constants(chip, conductance)
+    chip = constants.chip
+    made = price(counted, chip, per=UPDATE, conductance=conductance)
     each = elapsed(constants, counted, ("free", "nudged", "", "update"))
     if not each:
         spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))

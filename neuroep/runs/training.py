@@ -199,6 +199,7 @@ def _started(
     check_update(config)
     weights = None if start is None else runs.load(start).checkpoint(optimiser=False)
     parts = Session.open(config, corpus=corpus, weights=weights, age=_young(config))
+    parts.engine.substrate.check_learning()
     about = _about(parts, epoch=0, updates=0)
     origin: Page = {} if start is None else {"start": str(start)}
     if followed is not None:
@@ -390,7 +391,7 @@ def _updates(parts: Session, epoch: int, step: int, progress: bool) -> tuple[dic
 
     settings, split = parts.config.training, parts.corpus.split("train")
     label = f"epoch {epoch + 1}/{settings.epochs}"
-    mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.calibration_every
+    mean, every = _Mean(), None if parts.config.chip is None else parts.config.chip.acting.calibration_every
     lengths = parts.config.settling.calibrate_every if parts.counts_sweeps else None
     count = data.batch_count(split, settings.batch)
     for number, minibatch in enumerate(shown := bar(parts.shuffled(epoch), count, label, progress)):

@@ -272,6 +272,11 @@ class ChipSubstrate(ExactSubstrate):
         """Return the calibrated ranges of all parts."""
         return {name: full for part in self._parts() for name, full in part.ranges().items()}
 
+    def check_learning(self) -> None:
+        """Refuse read-outs without a range; raises ChipError."""
+        for part in self._read_outs.values():
+            part.check()
+
     def performed(self) -> Tally:
         """Return what the read-outs and the holders did; other parts tell for themselves."""
         found = Tally()
@@ -316,7 +321,7 @@ def on_chip(
 
     Its arrays learn by the optimiser that the maker is given, or by what is usual for the chip's learning rule.
     """
-    found = chip_of(chip)
+    found = chip_of(chip).acting
     usual = rules.named(found.update.scheme).usual
     return partial(_made, found, Setting(usual, workers, dtype, seed))
 

@@ -222,6 +222,44 @@ def test_a_state_goes_on_with_the_same_bits(parts: dict[str, Any]) -> None:
     assert np.array_equal(go_on(bar, clock, signals), go_on(other, later, signals))
 
 
+@pytest.mark.parametrize("parts", [{}, {"device": PCM | {"rtn_share": 0.4, "rtn_decades": 4.0}}])
+@pytest.mark.parametrize("factor", [0.1, 10.0])
+def test_a_state_behind_a_batch_of_another_length_goes_on_with_the_same_bits(factor: float, parts: dict) -> None:
+    """What is slow goes by the length of a batch. Before, who took over a state sorted it at the wrong moment."""
+    (bar, clock), (other, later) = (crossbar(4, 20, batch=2e-3, **parts) for _ in range(2))
+    signals = DRAW.uniform(-1, 1, (3, 20))
+    go_on(bar, clock, signals)
+    clock.opened(3)
+    clock.advance(factor * clock.batch / 3)
+    clock.close()
+    later.load(clock.state())
+    other.load(bar.state())
+    assert {name: values.tobytes() for name, values in other.state().items()} == {
+        name: values.tobytes() for name, values in bar.state().items()
+    }
+    for goes_on in (lambda *own: batches(*own, 2), go_on):
+        np.testing.assert_array_equal(goes_on(bar, clock, signals), goes_on(other, later, signals))
+
+
+BELOW = {"read_noise": 0.5, "read_noise_band": [1e-6, 1e3]}
+"""Additive, and all but a third of it lasts: devices of no conductance read below 0 for a while."""
+
+
+@pytest.mark.parametrize("parts", [{}, {"crossbar": {"rows": 6}}, {"wires": {"refresh_every": 2}}])
+@pytest.mark.parametrize("ways", [("r_word",), ("r_bit",), ("r_word", "r_bit")])
+def test_noise_that_lasts_below_zero_is_read_behind_wires(ways: tuple[str, ...], parts: dict[str, Any]) -> None:
+    """As without them, where they hardly resist; before, networks of such devices were refused."""
+    lines = parts.get("wires", {}) | dict.fromkeys(ways, 1e-3)
+    (plain, clock), (bar, own) = (
+        crossbar(9, 20, device=BELOW, **parts | {"wires": resists}) for resists in ({}, lines)
+    )
+    for _ in range(2):
+        assert (plain.weights() - plain.stored).min() < -0.01
+        np.testing.assert_allclose(bar.weights(), plain.weights(), atol=1e-5)
+        for each, time in ((plain, clock), (bar, own)):
+            go_on(each, time, np.ones((2, 20)))
+
+
 @pytest.mark.parametrize("exact", [False, True])
 def test_what_is_aside_leaves_no_trace(exact: bool) -> None:
     signals, found = DRAW.uniform(0.1, 1, (4, 20)), []

@@ -9,7 +9,7 @@ import pytest
 
 from hw_models import durations
 from hw_models.arrays.crossbar import Crossbar
-from hw_models.chip import Chip
+from hw_models.chip import Chip, Device
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.laws.telegraph import TELEGRAPH
@@ -165,3 +165,14 @@ def test_reference_lines_of_several_tiles_have_traps_too() -> None:
     found = series(bar, clock, np.ones((400, 30)), 2) + 30  # of weights 0
     of_line = 0.2**2 * (12.5 * bar.devices.unit) ** 2 * P * (1 - P) * 30  # at the middle of 25 uS; references add half
     assert np.mean(found**2) == pytest.approx(of_line * 1.5, rel=0.1)
+
+
+@pytest.mark.parametrize("table", [{"rtn_exponent": 100.0}, {"rtn_amplitude_spread": 1e10}])
+@pytest.mark.filterwarnings("error")
+def test_amplitudes_beyond_any_number_are_the_whole_conductance(table):
+    """Before, NumPy's warnings of an overflow were printed."""
+    device = Device(rtn_share=1.0, rtn_amplitude=0.3, **table)
+    g = np.array([1e-3, 0.1, 0.5], dtype=np.float32)
+    assert TELEGRAPH.amplitude(g, np.full(3, 0.9), device)[:2] == pytest.approx(g[:2])
+    with pytest.raises(ChipError, match=r"rtn_decades = 1e\+30: should be less than or equal to 30"):
+        Device(rtn_share=1.0, rtn_decades=1e30)

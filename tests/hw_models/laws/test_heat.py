@@ -8,6 +8,7 @@ import pytest
 from hw_models import durations
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import Chip
+from hw_models.errors import ChipError
 from hw_models.laws import heat
 
 
@@ -23,6 +24,28 @@ def test_drift_hurries_with_its_activation() -> None:
     """1 eV from 300 to 330 K: exp(1/8.617e-5 (1/300 - 1/330)) = 33.7."""
     assert heat.hurry(330, 1.0, 300) == pytest.approx(np.exp((1 / 300 - 1 / 330) / 8.617333e-5), rel=1e-5)
     assert heat.hurry(300, 1.0, 300) == 1
+
+
+DRIFTS = {"drift_mean": [0.0, 0.05, 0.0, 0.1], "age": 3600.0}
+
+
+@pytest.mark.parametrize(
+    ("activation", "fitted", "times"), [(0.3, 1.0, r"1e\+304"), (9.0, 1e4, "2e-147")], ids=["cold", "hot"]
+)
+def test_an_onset_of_drift_that_no_number_holds_is_refused(activation: float, fitted: float, times: str) -> None:
+    """Before, a traceback: math range error."""
+    device = DRIFTS | {"drift_activation": activation, "drift_temperature": fitted}
+    said = rf"device.drift_activation = {activation}: .* = {fitted} drift begins {times} times as fast, allowed"
+    with pytest.raises(ChipError, match=said):
+        Chip.parse({"device": device, "temperature": 300.0})
+
+
+@pytest.mark.parametrize(("seconds", "noise"), [(1e-9, r"8e\+54"), (1e-300, "inf")])
+def test_thermal_noise_that_no_number_holds_is_refused(seconds: float, noise: str) -> None:
+    """Before, a division by zero."""
+    chip = {"device": {"read_voltage": 1e-30}, "temperature": 300.0, "timing": {"integration": seconds}}
+    with pytest.raises(ChipError, match=rf"device.read_voltage = 1e-30: .* thermal noise is {noise} uS, allowed is up"):
+        Chip.parse(chip)
 
 
 @pytest.mark.parametrize("exact", [False, True])

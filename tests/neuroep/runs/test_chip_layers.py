@@ -101,6 +101,8 @@ def test_a_fault_is_named_with_the_file_in_which_it_stands(plain, write):
     assert line_of(named).startswith(f"{below}: adc.bits = 40: ")
     unknown = write("unknown.toml", "[adc]\nbts = 4\n")
     assert line_of(plain, ["--chip", unknown]).startswith(f"{unknown}: unknown key 'adc.bts' = 4: allowed are bits")
+    empty = write("empty.toml", "[adc]\nbits = {}\n")
+    assert line_of(plain, ["--chip", empty]) == f"{empty}: adc.bits = {{}}: should be a whole number"
     assert line_of(plain, ["--epochs", "0"]).startswith("training.epochs = 0: ")
     assert line_of(plain, ["--chip", "pcn"]).startswith("unknown chip 'pcn': ")
     missing = write("missing.toml", "chip = 'none.toml'\n")

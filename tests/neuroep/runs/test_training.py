@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from hw_models.errors import ChipError
 from neuroep.engines.engine import Engine
 from neuroep.errors import CheckpointError, ConfigError, DataError, DivergenceError
 from neuroep.runs import building, checkpoints, config as configuration, directory as runs, training
@@ -53,6 +54,14 @@ def test_a_run_is_recorded(tiny, tmp_path, engine):
     assert run.environment["engine"]["engine"] == engine
     assert run.environment["corpus"]["samples"]["train"] == 90
     assert run.environment["network"]["parameters"] == 32 * 32 + 32 * 8 + 8 + 8 * 2 + 2
+
+
+def test_a_read_out_that_no_sample_gives_a_range_is_refused_before_there_is_a_run(tiny, tmp_path):
+    """Outputs far below their bounds show no nudge. The directory was there, and the first update refused."""
+    chip = ["--chip", "ideal", "--chip.readout.signal", "difference", "--chip.readout.bits", "8"]
+    with pytest.raises(ChipError, match="post side, difference of the phases: all its calibration samples were 0"):
+        train(tiny, tmp_path / "run", *chip, "--network.output_bias", "-9.0")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("minus", "ratio"), [((0.1, 0.0), 4.0), ((0.0, 0.0), None)])

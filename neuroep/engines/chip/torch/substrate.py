@@ -141,7 +141,7 @@ def on_tensors(
     chip: Chip | str | Path, workers: Workers, device: torch.device, dtype: str, seed: int
 ) -> Callable[[Optimiser | None], TensorChip]:
     """Return what makes a chip on torch anew; see :func:`neuroep.engines.chip.substrate.on_chip`."""
-    found = chip_of(chip)
+    found = chip_of(chip).acting
     check_chip(found)
     usual = rules.named(found.update.scheme).usual
     return partial(_made, found, Setting(usual, workers, dtype, seed), device)
