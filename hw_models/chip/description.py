@@ -16,7 +16,7 @@ work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws`, :mod:`hw_models
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, ValidationError
 
