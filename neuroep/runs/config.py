@@ -72,10 +72,11 @@ class Config(Section):
         if self.chip is not None and self.engine.kind != "local" and self.chip.substrate != "crossbar":
             told = f"chip '{self.chip.name}' has event-driven arrays, which run on engine 'local'"
             raise ValueError(f"engine.kind = '{self.engine.kind}': {told}")
-        for name, (never, usual) in EXACT.items():
-            if self.chip is not None and vars(self.settling)[name] == never:
-                told = f"chip '{self.chip.name}' settles its states as they are; use '{usual}'"
-                raise ValueError(f"settling.{name} = '{never}': {told}")
+        exact = [name for name, (never, _) in EXACT.items() if vars(self.settling)[name] == never]
+        if self.chip is not None and exact:
+            given = ", ".join(f"settling.{name} = '{EXACT[name][0]}'" for name in exact)
+            instead = ", ".join(f"'{EXACT[name][1]}'" for name in exact)
+            raise ValueError(f"{given}: chip '{self.chip.name}' settles its states as they are; use {instead}")
         if self.chip is not None and self.engine.products != "full":
             told = f"chip '{self.chip.name}' reads products of its own; use 'full'"
             raise ValueError(f"engine.products = '{self.engine.products}': {told}")

@@ -238,8 +238,9 @@ class SettlingConfig(Section):
                 told = "nothing ends a phase; set tolerance or nudged_tolerance"
                 raise ValueError(f"stop = '{BY_SAMPLE}': {told}")
             if self.nudged_form != "differences":
-                told = "both ends of a contrast take the same sweeps; set nudged_form = 'differences'"
-                raise ValueError(f"stop = '{BY_SAMPLE}': {told}")
+                told = "both ends of a contrast take the same sweeps"
+                instead = "set nudged_form = 'differences' or stop = 'tolerance'"
+                raise ValueError(f"stop = '{BY_SAMPLE}': {told}; {instead}")
         usual = type(self).model_fields["calibrate_every"].default
         if self.stop != "calibrated" and self.calibrate_every != usual:
             raise ValueError(f"calibrate_every = {self.calibrate_every}: it acts only with stop = 'calibrated'")

@@ -194,6 +194,18 @@ def test_settings_are_frozen():
             ["settling.stop = 'by_sample'", "it goes with dt = 1, not dt = 0.5; use 'tolerance'"],
         ),
         (
+            {
+                "settling": {
+                    "stop": "by_sample", "tolerance": 0.1, "nudged_form": "differences", "acceleration": "anderson",
+                },
+                "chip": {"name": "mine"},
+            },
+            [
+                "settling.nudged_form = 'differences', settling.acceleration = 'anderson', settling.stop = 'by_sample'",
+                "chip 'mine' settles its states as they are; use 'states', 'none', 'tolerance'",
+            ],
+        ),
+        (
             {"settling": {"stop": "by_sample", "nudged_form": "differences"}},
             ["settling.stop = 'by_sample': nothing ends a phase; set tolerance or nudged_tolerance"],
         ),
