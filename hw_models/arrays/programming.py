@@ -20,6 +20,7 @@ analog    A tile has L reference lines, devices as all others, mismatched, drift
           is driven by minus sum(s)/L of the tile's signals, at most the full scale of the DAC: beyond, the rest of
           the middle stays in the result. (A sum of whole DAC steps can be shared in whole steps, so that the DAC's
           resolution adds nothing.) One line per output is as many devices as a pair has and never beyond full scale.
+          The lines lie behind the last output: behind wires they are the farthest from the drivers.
 
 The way of a device:
 target -> range of this device, levels, resolution -> programming noise -> disturb, leak -> relaxation -> stuck at g_min

@@ -28,7 +28,8 @@ class Layout(Part):
     ``device.cell`` says."""
     reference_lines: Count | None = at("device", "lines", None)
     """Reference analog: lines per tile that share the task of the reference. In transposed reads each is driven up to
-    the DAC's full scale. Unset takes one per output."""
+    the DAC's full scale. Unset takes one per output. They lie beyond the last output, so that behind wires they droop
+    more than the lines they are subtracted from."""
     zero: Literal["middle", "level"] = at("programming", default="middle")
     """Mapping offset: place of weight 0. Middle: the middle of the range, which lies between two levels if their number
     is even. Level: the next level above the middle; weights then reach as far as both sides have levels."""

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hw_models.arrays import wires
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip import Chip
 from hw_models.errors import ChipError
 from tests.naive import wires as naive
 
@@ -145,3 +147,24 @@ def test_what_cannot_be_is_refused_in_one_line(call, words):
     with np.errstate(divide="ignore"), pytest.raises(ChipError, match=words) as failure:
         call()
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("reference", ["analog", "digital"])
+def test_a_reference_droops_where_it_lies(reference):
+    """Analog lines lie beyond the last output and droop most, a digital reference does not: both leave an offset."""
+    draw = np.random.default_rng(0)
+    weight, x = draw.uniform(-1, 1, (5, 6)), draw.uniform(0, 1, 6)
+    weight[0, 0] = 1.0  # the largest: weights and conductances are in one scale
+    parts = {"mapping": "offset", "reference": reference}
+    device, ohm = {"g_min": 5.0, "g_max": 100.0}, {"r_word": 200.0, "r_bit": 100.0}
+    chip = Chip.model_validate({"crossbar": parts, "device": device, "wires": ohm})
+    bar = Crossbar(chip, weight.shape, 0, "test", dtype="float64")
+    bar.program(weight)
+    g = 52.5e-6 + 47.5e-6 * weight.T
+    if reference == "analog":
+        g = np.hstack([g, np.full((6, 5), 52.5e-6)])
+    current = x @ naive.effective(g, 200.0, 100.0)
+    middle = current[5:].mean() if reference == "analog" else 52.5e-6 * x.sum()
+    np.testing.assert_allclose(bar.forward(x[None])[0], (current[:5] - middle) / 47.5e-6, rtol=1e-5)
+    apart = (current[:5] - middle) / 47.5e-6 - weight @ x
+    assert apart.mean() > 0.05 if reference == "analog" else apart.mean() < -0.05
