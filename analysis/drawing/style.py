@@ -157,7 +157,8 @@ def write_png(
     layout is known already, at this resolution.
     """
     kwargs = {"optimize": True} if optimize else None
-    before, engine, face = sheet.dpi, sheet.get_layout_engine(), sheet.get_facecolor()
+    before, engine, face, canvas = sheet.dpi, sheet.get_layout_engine(), sheet.get_facecolor(), sheet.canvas
+    raster = canvas if isinstance(canvas, FigureCanvasAgg) else FigureCanvasAgg(sheet)  # of a user's own figure
     sheet.set_dpi(dpi)
     sheet.set_facecolor("white")
     try:
@@ -170,10 +171,13 @@ def write_png(
             if not fitting.uncover(sheet, drawn=drawn):
                 sheet.draw_without_rendering()
             # What was looked at is what is drawn: ``savefig`` would find the layout once more, for half of its time.
-            sheet.set_layout_engine("none")
-            cast(FigureCanvasAgg, sheet.canvas).print_png(file, metadata=metadata, pil_kwargs=kwargs)
+            if engine is not None:
+                sheet.set_layout_engine("none")
+            raster.print_png(file, metadata=metadata, pil_kwargs=kwargs)
     finally:
-        sheet.set_layout_engine(engine)
+        if engine is not None:
+            sheet.set_layout_engine(engine)
+        sheet.set_canvas(canvas)
         sheet.set_facecolor(face)
         sheet.set_dpi(before)
 

@@ -8,6 +8,10 @@ from analysis.drawing import style
 
 import matplotlib
 import pytest
+from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 
 
 def test_names_are_no_mathematics_and_stay_in_the_legend() -> None:
@@ -70,3 +74,15 @@ def test_a_legend_below_the_title_touches_neither_it_nor_the_axes() -> None:
     title, legend = (part.get_window_extent() for part in (drawn._left_title, drawn.get_legend()))
     assert title.y0 > legend.y1 > legend.y0 >= drawn.get_window_extent().y1 - 1
     assert legend.x0 == drawn.get_window_extent().x0 and title.y1 <= sheet.bbox.y1
+
+
+@pytest.mark.parametrize("canvas", [FigureCanvasBase, FigureCanvasSVG, FigureCanvasPdf])
+def test_a_user_s_own_figure_is_written_whatever_it_is_drawn_on(canvas: type[FigureCanvasBase], tmp_path: Path) -> None:
+    """One of a notebook that shows vectors, say; it is left as it was."""
+    sheet = Figure(figsize=(3, 2))
+    own = canvas(sheet)
+    style.dress(sheet.add_subplot(), x="time [s]", y="current [uA]").plot([1, 2, 3])
+    before = sheet.get_layout_engine(), sheet.dpi
+    style.save(sheet, tmp_path / "own.png")
+    assert (tmp_path / "own.png").read_bytes().startswith(b"\x89PNG")
+    assert sheet.canvas is own and (sheet.get_layout_engine(), sheet.dpi) == before
