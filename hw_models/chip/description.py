@@ -378,7 +378,7 @@ class Chip(Part):
             self.idle("with noise of devices, device.read_noise or rtn_share above 0", "crossbar.exact_noise")
         if not (noisy or any(each.noise or each.stochastic for each in (self.dac, self.adc))):
             self.idle("with noise of devices, or converters with noise or stochastic rounding", "crossbar.repeats")
-        self._check_heat()
+        yield from self._check_heat()
         if not self.calibrates:
             self.idle("where a range is calibrated", "calibration_every")
         if "crossbar.weight_headroom" in self.unseen:
@@ -433,7 +433,7 @@ class Chip(Part):
         if not cell.reference_spread:
             self.idle("with device.cell.reference_spread above 0", "device.cell.reference_rounds")
 
-    def _check_heat(self) -> None:
+    def _check_heat(self) -> Iterator[str]:
         """Refuse a temperature that nothing goes by, and what goes by none."""
         device = self.device
         drifts = device.drifts and self.ages
@@ -443,10 +443,10 @@ class Chip(Part):
         if not SMALLEST <= heat.hurry <= LARGEST:
             hot = f"at temperature = {self.temperature} and drift_temperature = {device.drift_temperature}"
             told = f"{hot} drift begins {heat.hurry:.1g} times as fast, allowed is {SMALLEST:g} to {LARGEST:g}"
-            raise ValueError(f"device.drift_activation = {device.drift_activation}: {told}")
+            yield f"device.drift_activation = {device.drift_activation}: {told}"
         if heat.noise > LARGEST:
             told = f"over timing.integration = {self.timing.integration} thermal noise is {heat.noise:.1g} uS"
-            raise ValueError(f"device.read_voltage = {device.read_voltage}: {told}, allowed is up to {LARGEST:g}")
+            yield f"device.read_voltage = {device.read_voltage}: {told}, allowed is up to {LARGEST:g}"
         if not (heat.noise or (drifts and device.drift_activation)):
             reads, drift = "device.read_voltage and timing.integration", "device.drift_activation and a drift"
             self.idle(f"with {reads}, or with {drift} (random telegraph noise does not go by it)", "temperature")

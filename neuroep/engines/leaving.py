@@ -1,9 +1,9 @@
 r"""Samples that have settled leave their phase: ``stop = "by_sample"``.
 
-A phase of a batch takes as many sweeps as its slowest sample. After some learning that is twice what the mean one
-takes: of 200 pairs of SNLI after 1,000 updates, 5.2 sweeps free and 4.1 nudged on the mean, and 7 and 5 of the slowest.
-Samples do not see each other. So one whose own changes meet the tolerance of the phase need not wait: it leaves with
-what it has reached, and the sweeps that follow are those of fewer rows.
+A phase of a batch takes as many sweeps as its slowest sample. After some learning that is a third to a half more than
+the mean one takes: of 200 pairs of SNLI after 1,000 updates (tolerances 0.003 and 0.03), 7 sweeps free and 6 nudged,
+where the mean pair takes 5.2 and 4.1. Samples do not see each other. So one whose own changes meet the tolerance of the
+phase need not wait: it leaves with what it has reached, and the sweeps that follow are those of fewer rows.
 
 **The rule.** Of the changes that :mod:`neuroep.engines.stopping` judges the whole batch by, those of one sample,
 against the same bounds: a free phase by :math:`\max_l |\Delta_l| / dt \le` tolerance, nudged ones by
@@ -74,6 +74,11 @@ class Left(Generic[Kept]):
     def _place(self, some: Kept, which: np.ndarray) -> None:
         if some is not self._whole:
             self._put(self._whole, some, Move(which, self.rows[which]))
+
+
+def below(rows: np.ndarray, samples: int, nudges: int) -> np.ndarray:
+    """Return the rows of samples in all nudges, which lie below each other, so many samples each."""
+    return np.concatenate([rows + number * samples for number in range(nudges)])
 
 
 def leavers(residuals: np.ndarray, tolerance: float) -> np.ndarray | None:

@@ -245,8 +245,7 @@ class Nudging:
         self._free = engine.some_free(self._free, rows)
         self._moved = engine.some_moved(self._moved, rows, nudges, self._free, own)
         if self._accelerated is not None:
-            every = np.concatenate([rows + number * self._present.samples for number in range(nudges)])
-            self._accelerated.select(every, engine.some)
+            self._accelerated.select(leaving.below(rows, self._present.samples, nudges), engine.some)
         self._present = engine.some_clamped(self._present, rows)
 
     # As :class:`neuroep.engines.parts.Replayable`.

@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 
+from neuroep.engines import leaving
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.displacing import Displacing
 from neuroep.engines.parts import Move, Values
@@ -60,13 +61,13 @@ class Parting(Displacing):
 
     def some_moved(self, moved: State, rows: np.ndarray, nudges: int, free: State, own: bool) -> State:
         """Return the differences of some samples to their free state, of nudges below each other; see above."""
-        every = self._every(moved, rows, nudges)
+        every = _every(moved, rows, nudges)
         weights = {name: self.substrate.some(each, every) for name, each in moved.weights.items()}
         return State(self._some_values(moved.values, every, own), weights, moved.stale, origin=free)
 
     def put_moved(self, whole: State, some: State, move: Move, nudges: int) -> None:
         """Put the differences that samples have reached to their place; products are not kept."""
-        every = Move(self._every(some, move.rows, nudges), self._every(whole, move.places, nudges))
+        every = Move(_every(some, move.rows, nudges), _every(whole, move.places, nudges))
         self._put_values(whole, some, every)
         for name, weights in some.weights.items():
             whole.weights[name] = self.substrate.put(whole.weights[name], weights, every)
@@ -83,12 +84,6 @@ class Parting(Displacing):
     def by_sample(self, values: Mapping[str, Values]) -> dict[str, np.ndarray]:
         """Bring numbers of every sample to the host, (samples,) by name, in double precision."""
         return {name: self.to_numpy(each).astype(np.float64) for name, each in values.items()}
-
-    @staticmethod
-    def _every(moved: State, rows: np.ndarray, nudges: int) -> np.ndarray:
-        """Return the rows of samples in all nudges, which lie below each other."""
-        samples = len(next(iter(moved.values.values()))) // nudges
-        return np.concatenate([rows + number * samples for number in range(nudges)])
 
     def _some_values(self, values: Mapping[str, Values], rows: np.ndarray, own: bool) -> dict[str, Values]:
         """Return states of some samples, where parts that work in place want them."""
@@ -107,3 +102,8 @@ class Parting(Displacing):
     def _put_values(self, whole: State, some: State, move: Move) -> None:
         for name, value in some.values.items():
             whole.values[name] = self.substrate.put(whole.values[name], value, move)
+
+
+def _every(moved: State, rows: np.ndarray, nudges: int) -> np.ndarray:
+    """Return the rows of samples in all nudges of these differences."""
+    return leaving.below(rows, len(next(iter(moved.values.values()))) // nudges, nudges)

@@ -2,7 +2,8 @@
 
     python tests/benchmarks/settling.py [--network NAME] [--samples N] [--warm N] [--repeats N] [--engine local]
                                         [--products full|bfloat16] [--ways NAME ...] [--paper] [--threads N]
-                                        [--data FOLDER --vectors FILE] [--weights CHECKPOINT] [--out settling.json]
+                                        [--data FOLDER --vectors FILE] [--weights CHECKPOINT] [--beta BETA]
+                                        [--out settling.json]
 
 Networks: snli_small, imdb_small (as in examples/configs, pooled read-outs), snli, imdb (the paper's, mask off). Without
 --data the batch is random word vectors with the set's lengths. A few updates come first (--warm), so that weights are
@@ -44,6 +45,9 @@ from neuroep.gradients.estimators import Estimator
 from neuroep.network import builders as networks
 from neuroep.runs import checkpoints
 
+PAIRS = 5
+"""Times that the paper's steps are measured."""
+
 
 class Study(NamedTuple):
     """A network, its batch, and how its phases settle today."""
@@ -54,8 +58,13 @@ class Study(NamedTuple):
     identity: float = 0.0
 
 
-def study(name: str) -> Study:
-    """Return the network of that name with the tolerances of its configuration."""
+def study(name: str, beta: float | None = None) -> Study:
+    """Return the network of that name with the tolerances of its configuration, and a nudge of its own if asked for."""
+    found = _study(name)
+    return found if beta is None else found._replace(case=found.case._replace(beta=beta))
+
+
+def _study(name: str) -> Study:
     if name in ("snli", "imdb"):
         return Study(speed.case(name), Schedule(steps=100, tolerance=1e-2), Schedule(steps=100, tolerance=0.03))
     free, nudged = Schedule(steps=30, tolerance=1e-3), Schedule(steps=20, tolerance=0.03)
@@ -110,13 +119,15 @@ def measured(engine: engines.engine.Engine, estimator: Estimator, batch: Batch) 
 def paper(case: speed.Case, values: dict[str, np.ndarray], batch: Batch) -> float:
     """Return CPU seconds of the paper's schedule and the update, from what a step more takes."""
     engine = engines.build("local", case.network, values, threads=1)
-    told = []
-    for steps in (1, 1, 4):  # the first is not counted: it compiles, and makes the moments
+    told: dict[int, list[dict]] = {1: [], 4: []}
+    for steps in (1, *PAIRS * (1, 4)):
         phases = (Schedule("synchronous", steps=count) for count in (steps, 1))
-        told.append(measured(engine, Estimator("centred", case.beta, *phases), batch))
-    step = (told[2]["seconds"] - told[1]["seconds"]) / 3
+        told[steps].append(measured(engine, Estimator("centred", case.beta, *phases), batch))
+    short, long = told[1][1:], told[4]  # the first is not counted: it compiles, and makes the moments
+    step = statistics.median((b["seconds"] - a["seconds"]) / 3 for a, b in zip(short, long, strict=True))
     free, nudged = case.phases
-    return told[1]["seconds"] + (free + 2 * nudged - 3) * step + told[1]["update"]
+    rest = statistics.median(one["seconds"] + one["update"] for one in short)
+    return rest + (free + 2 * nudged - 3) * step
 
 
 Compared = dict[str, tuple[Schedule, Schedule]]
@@ -124,7 +135,7 @@ Compared = dict[str, tuple[Schedule, Schedule]]
 
 def by_threads(engine: engines.engine.Engine, batch: Batch, compared: Compared, given: argparse.Namespace) -> dict:
     """Return seconds by the clock of a batch and its update on one thread, and how many times those of several."""
-    beta = study(given.network).case.beta
+    beta = study(given.network, given.beta).case.beta
     others = engines.build(
         given.engine, engine.network, engine.parameters(), threads=given.threads, products=given.products
     )
@@ -151,6 +162,7 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--vectors")
     parser.add_argument("--samples", type=int, help="of a batch; default the configuration's")
+    parser.add_argument("--beta", type=float, help="strength of the nudge; default the configuration's")
     parser.add_argument("--warm", type=int, default=5, help="updates before measuring")
     parser.add_argument("--weights", help="checkpoint of a training of this network, instead of its initial weights")
     parser.add_argument("--repeats", type=int, default=3)
@@ -160,7 +172,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="compare one thread with so many")
     parser.add_argument("--out")
     given = parser.parse_args()
-    chosen = study(given.network)
+    chosen = study(given.network, given.beta)
     case, network = chosen.case, chosen.case.network
     samples = given.samples or case.samples
     if given.data:

@@ -40,6 +40,17 @@ def test_an_onset_of_drift_that_no_number_holds_is_refused(activation: float, fi
         Chip.parse({"device": device, "temperature": 300.0})
 
 
+def test_what_is_wrong_beside_it_is_told_too() -> None:
+    """Before, a temperature that cannot be ended the search, and what was found ahead of it was lost."""
+    device = DRIFTS | {"drift_activation": 0.3, "drift_temperature": 1.0}
+    chip = {"device": device, "temperature": 300.0, "crossbar": {"mapping": "offset", "reference": "device"}}
+    with pytest.raises(ChipError) as found:
+        Chip.parse(chip)
+    told = "\n".join(found.value.lines)
+    assert "crossbar.reference = 'device': it acts only" in told
+    assert "device.drift_activation = 0.3: at temperature = 300.0" in told
+
+
 @pytest.mark.parametrize(("seconds", "noise"), [(1e-9, r"8e\+54"), (1e-300, "inf")])
 def test_thermal_noise_that_no_number_holds_is_refused(seconds: float, noise: str) -> None:
     """Before, a division by zero."""

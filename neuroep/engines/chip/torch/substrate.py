@@ -111,7 +111,7 @@ class TensorChip(TensorMemory, ChipSubstrate):
         return np.concatenate(rows)
 
     def scalars(self, values: Mapping[str, Values]) -> dict[str, float]:
-        """Bring 0-d tensors to the host in one transfer; plain numbers are there."""
+        """Bring the largest number of each tensor to the host in one transfer; plain numbers are there."""
         moved = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
         return {**values, **super().scalars(moved)}
 
