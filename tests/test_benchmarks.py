@@ -26,7 +26,7 @@ SMALLEST = {
     "phase_lengths": ["--draws", "2", "--samples", "4", "--steps", "5", "--cosines", "1"],
     "products": ["--quick", "--repeats", "1"],
     "pulses": ["--size", "32", "--batch", "4", "--repeats", "1"],
-    "settling": ["--help"],
+    "settling": ["--samples", "4", "--warm", "0", "--repeats", "1", "--ways", "differences 0.03, 0.1, by sample"],
     "slow_noise": ["--steps", "1", "--batch", "8"],
     "speed": ["--help"],
     "stopping": ["--help"],

@@ -31,6 +31,7 @@ from neuroep import data, engines
 from neuroep.data.batch import Batch
 from neuroep.engines.engine import Engine
 from neuroep.engines.settling import Schedule
+from neuroep.errors import unknown
 from neuroep.gradients import angles
 from neuroep.gradients.estimators import Estimator
 from neuroep.network import builders as networks
@@ -100,9 +101,13 @@ def compared(name: str, given: argparse.Namespace) -> dict[str, object]:
         batches = [speed.random_batch(case, samples)]
     rates = {s.name: case.rates[0] for s in network.projections} | {s.name: case.rates[1] for s in network.dense}
     start = networks.initial_parameters(network, 0, output_bias=1.0)
-    compared = {way: how for way, how in ways(study).items() if given.ways is None or way in given.ways}
+    known = ways(study)
+    for way in given.ways or ():
+        if way not in known:
+            raise SystemExit("--ways: " + unknown("way", way, tuple(known)))
+    compared = {way: how for way, how in known.items() if given.ways is None or way in given.ways}
     first = engines.reference(network, start, device=given.device)
-    warm = Estimator("centred", case.beta, *ways(study)["differences .01, .03, full"][1:])
+    warm = Estimator("centred", case.beta, *known["differences .01, .03, full"][1:])
     for turn in range(given.warm):
         one(first, warm, batches[turn % len(batches)], turn, rates)
     values = first.parameters()

@@ -12,7 +12,8 @@ seconds of measuring one batch (median over the repeats, all ways in turn), prod
 units of one read of the whole batch, sweeps free and nudged (of the slowest sample), and the error of every layer's
 weight gradient, ||g - g*|| / ||g*||, against g* of float64 phases at rest with the same nudge, and the seconds of the
 update. One thread, float32. Names of ways say the form, the tolerance of the free and that of the nudged phases, and
-whether samples leave by themselves; --ways measures some of them alone. --paper adds, for snli and imdb, how many times
+whether samples leave by themselves; --ways measures some of them alone, or others of that form, as in
+"differences 0.01, 0.05, anderson, by sample". --paper adds, for snli and imdb, how many times
 as long the paper's synchronous steps take with the update, its steps counted from one and four free ones (not all are
 taken: each costs the same), on the local engine with full products. --threads adds how many times as long one thread
 takes as N for measuring and update, by the clock, in turns: to be run where nothing else runs.
@@ -27,6 +28,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMB
 
 import argparse
 import json
+import re
 import statistics
 import time
 from dataclasses import replace
@@ -38,13 +40,16 @@ import speed
 from hw_models.tally import Tally
 from neuroep import engines
 from neuroep.data.batch import Batch
-from neuroep.engines.schedule import BY_SAMPLE
+from neuroep.engines.schedule import BY_SAMPLE, TOLERANCE
 from neuroep.engines.settling import Schedule
 from neuroep.gradients import angles
 from neuroep.gradients.estimators import Estimator
 from neuroep.network import builders as networks
 from neuroep.runs import checkpoints
 
+EXAMPLE = "differences 0.01, 0.05, anderson, by sample"
+WAY = re.compile(r"(states|differences) ([\d.e-]+), ([\d.e-]+)(, anderson)?(, by sample)?")
+"""Form, tolerance of the free and of the nudged phases, and what else."""
 PAIRS = 5
 """Times that the paper's steps are measured."""
 
@@ -77,23 +82,31 @@ def _study(name: str) -> Study:
 
 def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
     """Return the schedules that are compared, by name."""
-    free, nudged = given.free, given.nudged
-    loose = replace(free, tolerance=0.03)
-    found = {}
-    forms = ("states", (free,), (0.3, 0.03)), ("differences", (free, loose), (0.3, 0.2, 0.03))
-    for form, firsts, tolerances in forms:
-        for first in firsts:
-            for tolerance in tolerances:
-                how = replace(nudged, form=form, tolerance=tolerance)
-                found[f"{form} {first.tolerance:g}, {tolerance:g}"] = first, how
-    plain = dict(found)
-    for name, both in plain.items():
-        found[f"{name}, anderson"] = tuple(replace(one, acceleration="anderson") for one in both)
-    for first, tolerance in ((given.free.tolerance, 0.03), (given.free.tolerance, 0.1), (0.003, 0.03), (0.001, 0.03)):
-        how = {"acceleration": "anderson", "stop": BY_SAMPLE}
-        both = replace(free, tolerance=first), replace(nudged, form="differences", tolerance=tolerance)
-        found[f"differences {first:g}, {tolerance:g}, anderson, by sample"] = tuple(replace(one, **how) for one in both)
-    return found
+    own = given.free.tolerance
+    names = []
+    for form, firsts, tolerances in (("states", (own,), (0.3, 0.03)), ("differences", (own, 0.03), (0.3, 0.2, 0.03))):
+        names += [f"{form} {first:g}, {tolerance:g}" for first in firsts for tolerance in tolerances]
+    names += [f"{name}, anderson" for name in names]
+    alone = (own, 0.03), (own, 0.1), (0.003, 0.03), (0.001, 0.03)
+    names += [f"differences {first:g}, {tolerance:g}, anderson, by sample" for first, tolerance in alone]
+    return {name: way(name, given) for name in dict.fromkeys(names)}
+
+
+def way(name: str, given: Study) -> tuple[Schedule, Schedule]:
+    """Return the schedules that a name says: form, tolerances, and what else.
+
+    Raises
+    ------
+    SystemExit
+        For a name of another form.
+    """
+    found = WAY.fullmatch(name)
+    if found is None:
+        raise SystemExit(f"--ways: '{name}': say it as '{EXAMPLE}'; the last two may be left out")
+    form, free, nudged, faster, alone = found.groups()
+    how = {"acceleration": "anderson" if faster else "none", "stop": BY_SAMPLE if alone else TOLERANCE}
+    first = replace(given.free, tolerance=float(free), **how)
+    return first, replace(given.nudged, form=form, tolerance=float(nudged), **how)
 
 
 def reads(engine: engines.engine.Engine, samples: int) -> float:
@@ -191,10 +204,9 @@ def main() -> None:
     batch, values = batches[0], engine.parameters()
     exact = speed.converged(case, values, batch)
     page: dict[str, dict] = {}
-    compared = {
-        name: both for name, both in ways(chosen).items() if given.products == "full" or both[1].form == "differences"
-    }
-    compared = {name: both for name, both in compared.items() if given.ways is None or name in given.ways}
+    compared = ways(chosen) if given.ways is None else {name: way(name, chosen) for name in given.ways}
+    if given.products != "full":
+        compared = {name: both for name, both in compared.items() if both[1].form == "differences"}
     whole = paper(case, values, batch) if given.paper else 0.0
     for name, (free, nudged) in compared.items():
         estimator = Estimator("centred", case.beta, free, nudged)
