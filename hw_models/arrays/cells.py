@@ -12,7 +12,8 @@ one-sided pair  pulses up raise s+, pulses down raise s-: both only grow        
 bidirectional   a pulse up raises s+ and lowers s-, a pulse down the other way     w = s+ - s-
 ==============  =================================================================  =====================
 
-The conductances of pairs and of references are those of their two devices, g_min + s span and g_zero + s reach. Every
+The conductances of pairs and of references are those of their two devices, g_min + s span and g_zero + s reach. None is
+below 0: neither write noise nor the error of a reference takes what a device shows below the state of 0 uS. Every
 device has a response, bounds and draws of its own; lines fire once for both of a pair, and alike for the arrays of both
 paths, where the transposed one has devices of its own: these get the same pulses, and answer each in its own way. A
 bidirectional pair moves by two steps for each pulse, so half as many are asked for
@@ -55,6 +56,7 @@ from hw_models.chip import Device, Update
 from hw_models.errors import ChipError
 from hw_models.kernels import pulses as pulse_kernels, random as randomness
 from hw_models.kernels.blocks import Run
+from hw_models.laws.mapping import zero_and_reach
 from hw_models.tally import OTHER_PATH, Tally
 from hw_models.wear import Wear
 
@@ -122,6 +124,7 @@ class DeviceCells:
         kept = self.cell.paired or self.referred or noisy
         self.states = [np.zeros(self.shape, self.dtype) for _ in self.sides] if kept else []
         self.offsets = [np.zeros(self.shape, self.dtype) for _ in self.sides] if noisy else []
+        self.least = self._least()
         self.references = References(self, made.rests) if self.referred else None
         self.reference = None if self.references is None else self.references.states
         self.shown = np.zeros(self.shape, self.dtype) if self.cell.paired else self.reference
@@ -159,6 +162,16 @@ class DeviceCells:
     def played(self, number: int) -> None:
         for side in self.sides:
             side.played = number
+
+    def _least(self) -> float:
+        """Return the state in which a device conducts nothing; a single one of a pair shows 0 there and its sign."""
+        bar = self.crossbar.layout
+        if self.cell.paired:
+            return -self.device.g_min / (self.device.g_max - self.device.g_min)
+        if bar.mapping == "differential":
+            return -np.inf
+        middle, reach = zero_and_reach(self.device, bar.zero)
+        return -middle / reach
 
     def programmed(self) -> None:
         """Take over the weights that the crossbar was programmed with, within what the devices can hold."""
@@ -206,13 +219,15 @@ class DeviceCells:
                 np.copyto(offset[first:last], size * z, where=which[first:last])
         self.counts[0] += 1
 
-    def _read(self) -> list[Array]:
-        """Return what is read of the states: their write noise in."""
-        return [s + o for s, o in zip(self.states, self.offsets, strict=True)] if self.offsets else self.states
+    def read(self) -> list[Array]:
+        """Return what is read of the states: their write noise in; arrays of their own where there is any."""
+        if not self.offsets:
+            return self.states
+        return [np.maximum(s + o, self.dtype.type(self.least)) for s, o in zip(self.states, self.offsets, strict=True)]
 
     def _show(self, weights: Array) -> None:
         """Write what is read of the states into the weights, in place."""
-        read = self._read()
+        read = self.read()
         if self.cell.paired and self.shown is not None:
             self.shown[:] = read[1]
         if self.shown is None:
@@ -379,7 +394,7 @@ class DeviceCells:
         if pairs < 1:
             raise ChipError(f"{self.name}: pairs = {pairs}: zero-shifting takes 1 or more")
         self.alternate(pairs, step)
-        self.references.program(self._read()[0])
+        self.references.program(self.read()[0])
         self.crossbar.tally.add(self.name, "write", self.reference.size, self.shape)
         self._show(self.crossbar.stored)
 

@@ -1,7 +1,7 @@
 # Tested by tests/hw_models/arrays/test_cells.py.
 """The reference devices of weights: where they are programmed, by what they err, and which are programmed again.
 
-    r = r_0 + mean + spread z        z of the device
+    r = r_0 + mean + spread z, not below the state of 0 uS        z of the device
 
 **Where.** A weight holds what is between the bounds of its device less r, so the symmetry point w* is no place for r
 where it is anywhere: a device of constant steps that differ has it at a bound, and could hold one sign alone. Unset,
@@ -70,7 +70,7 @@ class References:
         if self.cell.reference_spread:
             z = randomness.normals(randomness.key(cells.seed, "pulse", cells.name, "reference"), number, 0, cells.shape)
             found += cells.dtype.type(self.cell.reference_spread) * z.astype(cells.dtype, copy=False)
-        return found
+        return np.maximum(found, cells.dtype.type(cells.least), out=found)
 
     def program(self, aimed: Array) -> None:
         """Program them to these states."""

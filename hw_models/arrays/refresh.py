@@ -87,7 +87,7 @@ class Refresh:
     def _read(self, turn: int) -> list[Array]:
         """Return the states of both devices as they are read."""
         cells, number = self.cells, int(self.cells.counts[1]) * (self.cell.refresh_rounds + 1) + turn
-        found = [s + o for s, o in zip(cells.states, cells.offsets, strict=True)] if cells.offsets else cells.states
+        found = cells.read()
         if not self.cell.refresh_noise:
             return [state.copy() for state in found]
         size = cells.dtype.type(self.cell.refresh_noise)

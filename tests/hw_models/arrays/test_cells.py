@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hw_models.arrays.symmetry import symmetry_points
-from hw_models.chip import Update
+from hw_models.chip import Chip, Update
 from hw_models.errors import ChipError
 from hw_models.kernels import random as randomness
 from tests.hw_models.arrays.cell_cases import PAIR, SIZE, SOFT, batch, chip, made, referred
@@ -241,6 +241,55 @@ def test_weights_beside_a_reference_are_the_difference_of_two_devices():
     np.testing.assert_allclose(bar.weights(), (first - second) / 12.5, atol=2e-6)
     cells.apply(bar.stored, np.full(SIZE, 900), 0 * up, 1)
     np.testing.assert_allclose(bar.stored, own.high - r, atol=1e-4)
+
+
+BELOW = {
+    "one-sided": chip("one_sided", SOFT | {"write_noise": 30.0}, device={"g_min": 2.0}),
+    "bidirectional": chip("bidirectional", PAIR | {"write_noise": 30.0}),
+    "reference": referred(RESPONSES["soft"], {"reference_spread": 0.7}),
+    "reference that is read": referred(RESPONSES["soft"] | {"write_noise": 20.0}, {"reference_spread": 0.7}),
+    "offset": chip(pulse=RESPONSES["soft"] | {"write_noise": 40.0}, mapping="offset"),
+}
+"""Cells of which some devices would conduct less than nothing by write noise, or by an error of their reference."""
+
+
+@pytest.mark.parametrize("name", BELOW)
+def test_no_device_conducts_less_than_nothing(name):
+    """What products read is the difference of two conductances cut at 0, from states and what they err by."""
+    shape = (30, 40)
+    cells, bar = made(BELOW[name], np.full(shape, -0.6), shape=shape)
+    cells.apply(bar.stored, *whole(shape), 0)
+    bar.refresh()
+    device, pair = cells.device, cells.cell.paired
+    span = device.g_max - device.g_min
+    zero, reach = (device.g_min, span) if pair else ((device.g_min + device.g_max) / 2, span / 2)
+    offsets = cells.offsets or [0.0] * len(cells.states)
+    g = [zero + reach * (state.astype(float) + off) for state, off in zip(cells.states, offsets, strict=True)]
+    if cells.reference is not None:
+        z = randomness.normals(randomness.key(cells.seed, "pulse", cells.name, "reference"), 0, 0, shape)
+        g.append(zero + reach * (cells.references.aimed + 0.7 * z))
+    elif not pair:
+        g.append(np.full(shape, zero))
+    assert sum((each < 0).sum() for each in g) > 10
+    first, second = (np.maximum(each, 0) for each in g)
+    np.testing.assert_allclose(bar.weights(), (first - second) / reach, atol=1e-5)
+    np.testing.assert_allclose(bar.stored, (first - second) / reach, atol=1e-5)
+    shown = [each[0] for each in bar.conductances()]
+    np.testing.assert_allclose(shown[0], first, atol=1e-4)
+    np.testing.assert_allclose(shown[1], second, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BELOW)
+def test_a_device_that_errs_by_next_to_nothing_holds_the_same_weight(name):
+    """Products without and with a mismatch of 1e-7 go different ways."""
+    found = []
+    for mismatch in (0.0, 1e-7):
+        given = Chip.parse(BELOW[name].to_dict() | {"device": BELOW[name].to_dict()["device"] | {"mismatch": mismatch}})
+        cells, bar = made(given, np.full((30, 40), -0.6), shape=(30, 40))
+        cells.apply(bar.stored, *whole((30, 40)), 0)
+        bar.refresh()
+        found.append(bar.weights())
+    np.testing.assert_allclose(*found, atol=2e-5)
 
 
 def test_references_err_as_they_are_said_to():
