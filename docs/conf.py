@@ -17,13 +17,12 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 import ziamath
 from docutils import nodes
-from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 from sphinx.writers.html5 import HTML5Translator
 
 from neuroep import __version__
-from site_pages import made, markdown, site
+from site_pages import made, markdown, mathematics, site
 
 project, author, copyright = "neuroep", "the authors of neuroep", "the authors of neuroep, MIT licence"
 version = release = __version__
@@ -53,12 +52,12 @@ html_theme_options = {"top_of_page_buttons": []}
 
 
 def _inline(writer: HTML5Translator, node: nodes.math) -> None:
-    writer.body.append(convert(node.astext()))
+    writer.body.append(mathematics.mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
-    writer.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>\n')
+    writer.body.append(f'<div class="math">{mathematics.mathml(node.astext(), "block")}</div>\n')
     raise nodes.SkipNode
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from hw_models import Chip, presets
-from hw_models.chip.effects import EFFECTS
+from hw_models.chip.effects import EFFECTS, without
 from site_pages import chips, effects, markdown, notebooks
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +29,8 @@ class Drawing:
     function: str
     """Of :mod:`site_pages.pictures`, or the name of a notebook."""
     chip: Chip
+    without: Chip
+    """The same without the effect."""
     script: str = ""
     """Of the notebook that draws it."""
 
@@ -39,13 +41,14 @@ def drawings() -> Mapping[str, Drawing]:
     found = {}
     for effect in EFFECTS:
         said = effects.words()[effect.name]
-        found[markdown.slug(effect.name)] = Drawing(said.picture, Chip.parse(said.shown, effect.name))
+        chip = Chip.parse(said.shown, effect.name)
+        found[markdown.slug(effect.name)] = Drawing(said.picture, chip, without(chip, [effect.name]))
     for name in chips.own():
         chip = presets.load(name)
         if chips.pulsed(chip):
-            found[name] = Drawing(chips.RESPONSE, chip)
+            found[name] = Drawing(chips.RESPONSE, chip, chip)
     for name in notebooks.NOTEBOOKS:
-        found[f"{notebooks.PREFIX}{name}"] = Drawing(name, Chip(), notebooks.source(name))
+        found[f"{notebooks.PREFIX}{name}"] = Drawing(name, Chip(), Chip(), notebooks.source(name))
     return found
 
 
@@ -79,7 +82,7 @@ def draw(name: str, path: Path) -> None:
         notebooks.draw(drawing.function, path)
         return
     with style.own_look():
-        style.save(pictures.DRAWN[drawing.function](drawing.chip), path)
+        style.save(pictures.DRAWN[drawing.function](drawing.chip, drawing.without), path)
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -38,6 +38,8 @@ PARTS: Mapping[str, tuple[Effect, ...]] = {
     "What updates do": effects.LEARNING,
 }
 """Headings of the index."""
+LISTED = re.compile(r"\[\n((?:    [^\n]+,\n)+)\]")
+"""A list of TOML with a line for each of its numbers."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def page(effect: Effect, said: Words) -> str:
     """Return the page of an effect."""
     off = ", ".join(_off(name, value) for name, value in effect.off.items())
     presets_of = ", ".join(f"[`{name}`](../presets/{name}.md)" for name in having()[effect.name])
-    shown = tomli_w.dumps(said.shown)
+    shown = LISTED.sub(_inline, tomli_w.dumps(said.shown))
     parts = [
         f"# {effect.name[:1].upper()}{effect.name[1:]}",
         said.silicon.strip(),
@@ -114,7 +116,7 @@ def page(effect: Effect, said: Words) -> str:
         f"Source: {said.source}. Computed by `{said.code}`.",
         "## Picture",
         f"```{{figure}} ../pictures/{markdown.slug(effect.name)}.png\n:alt: {alt(effect, said)}\n\n{said.caption}\n```",
-        "The picture compares an ideal chip with this one:" if shown else "",
+        "The chip of the picture:" if shown else "",
         markdown.fenced(shown, "toml") if shown else "",
         "## Fields",
         markdown.definitions(entries.field(name) for name in effects.fields(effect)),
@@ -123,6 +125,10 @@ def page(effect: Effect, said: Words) -> str:
         f"Presets that have it: {presets_of}." if presets_of else "No preset has it.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _inline(listed: re.Match[str]) -> str:
+    return f"[{', '.join(line.strip(' ,') for line in listed[1].splitlines())}]"
 
 
 def _off(name: str, value: object) -> str:
