@@ -22,7 +22,7 @@ from sphinx.errors import SphinxError
 from sphinx.writers.html5 import HTML5Translator
 
 from neuroep import __version__
-from site_pages import made, markdown, mathematics, site
+from site_pages import legible, made, markdown, mathematics, site
 
 project, author, copyright = "neuroep", "the authors of neuroep", "the authors of neuroep, MIT licence"
 version = release = __version__
@@ -39,6 +39,7 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 napoleon_use_rtype = False
+napoleon_use_param = False
 html_theme = "furo"
 template_bridge = "site_pages.templates.Templates"
 html_title = f"neuroep {release}"
@@ -87,10 +88,19 @@ def _dated(app: Sphinx, name: str, source: list[str]) -> None:
         app.env.note_dependency(str(HERE / "studies.json"))
 
 
+def _fit(app: Sphinx, tree: nodes.document, _: str) -> None:
+    """Mark pictures of one plot: on a narrow screen they fit it, while wider ones scroll."""
+    for picture in tree.findall(nodes.image):
+        path = Path(app.srcdir) / picture["uri"]
+        if path.suffix == ".png" and legible.width(path.read_bytes()) <= legible.FITS:
+            picture["classes"].append("fit")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages made from the code, and render mathematics while building."""
     app.connect("builder-inited", _generate)
     app.connect("source-read", _dated)
+    app.connect("doctree-resolved", _fit)
     app.connect("build-finished", _finish)
     app.connect("autodoc-process-docstring", _literal, priority=400)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))

@@ -369,3 +369,16 @@ def test_a_picture_leads_to_itself() -> None:
     shown = legible.page(f"<p>{picture}</p>")
     assert shown == f'<p><a class="enlarge" href="../_images/drift.png">{picture}</a></p>'
     assert legible.page(shown) == shown and "enlarge" not in legible.page('<img src="_static/logo.png">')
+
+
+def test_long_cells_of_tables_have_room() -> None:
+    told = "What a cell says in a sentence of some length"
+    assert legible.page(f"<td>{told}</td>") == f'<td class="long">{told}</td>'
+    short = f'<td><p><a href="{told}.html">0.5</a></p></td>'
+    assert legible.page(short) == short
+
+
+def test_pictures_of_one_plot_are_known_by_their_width() -> None:
+    assert legible.width(drawn.BLANK) == 1
+    wide = {name: legible.width((DOCS / name).read_bytes()) for name in ("front.png", "demo.png")}
+    assert wide["front.png"] <= legible.FITS < wide["demo.png"]

@@ -37,7 +37,7 @@ class Drawing:
 
 @cache
 def drawings() -> Mapping[str, Drawing]:
-    """Return the pictures of effects, presets whose devices take pulses, and notebooks, by the names of their files."""
+    """Return the pictures of effects, presets and notebooks, by the names of their files."""
     found = {}
     for effect in EFFECTS:
         said = effects.words()[effect.name]
@@ -45,8 +45,8 @@ def drawings() -> Mapping[str, Drawing]:
         found[markdown.slug(effect.name)] = Drawing(said.picture, chip, without(chip, [effect.name]))
     for name in chips.own():
         chip = presets.load(name)
-        if chips.pulsed(chip):
-            found[name] = Drawing(chips.RESPONSE, chip, chip)
+        if picture := chips.picture(chip):
+            found[name] = Drawing(picture, chip, chip)
     for name in notebooks.NOTEBOOKS:
         found[f"{notebooks.PREFIX}{name}"] = Drawing(name, Chip(), Chip(), notebooks.source(name))
     return found
@@ -102,7 +102,9 @@ def _sum(name: str) -> str:
 @cache
 def _code() -> str:
     """Return a digest of all sources that a picture may go by."""
-    digest = hashlib.blake2b(Path(__file__).with_name("pictures.py").read_bytes())
+    digest = hashlib.blake2b()
+    for source in ("pictures.py", "subjects.py"):
+        digest.update(Path(__file__).with_name(source).read_bytes())
     for package in ("hw_models", "neuroep", "analysis"):
         for source in sorted((ROOT / package).rglob("*.py")):
             digest.update(source.read_bytes())

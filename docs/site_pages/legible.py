@@ -14,6 +14,11 @@ TAG = re.compile(r"(<[^>]*>)")
 AS_IT_IS = ("script", "style", "title", "math", "svg", "textarea")
 """Elements whose text is no running text."""
 PICTURE = re.compile(r"<img\b[^>]*\bsrc=\"([^\"]*_images/[^\"]+)\"[^>]*>(?!</a>)")
+CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
+FITS = 1100
+"""Width of a picture of one plot, whose letters can be read on a narrow screen that it fits [pixel]."""
+LONG = 32
+"""Letters of a cell of a table that has room for some words of a line, however narrow the screen."""
 NUMBER = re.compile(r"(?<!\w)\d[\d.]*e-\d+")
 """One with a negative exponent, whose line may not end behind its minus."""
 KEPT = (
@@ -34,6 +39,11 @@ NAMED = (
     ('<aside class="toc-drawer">', '<aside class="toc-drawer" aria-label="This page">'),
 )
 """Parts of the theme that lack what a screen reader says of them."""
+
+
+def width(png: bytes) -> int:
+    """Return the width of a PNG [pixel]."""
+    return int.from_bytes(png[16:20], "big")
 
 
 def page(html: str) -> str:
@@ -69,6 +79,11 @@ def _reached(html: str) -> str:
 
 
 def _scoped(html: str) -> str:
-    """Say of the heads of a table that they are of columns; a corner without a word is no head."""
+    """Say which heads of a table are of columns, and which cells are long; a corner without a word is no head."""
+    html = CELL.sub(_long, html)
     html = re.sub(r"<th class=\"head([^\"]*)\">", r'<th scope="col" class="head\1">', html)
     return re.sub(r"<th scope=\"col\"( class=\"[^\"]*\")>(\s*<p></p>\s*|\s*)</th>", r"<td\1></td>", html)
+
+
+def _long(cell: re.Match[str]) -> str:
+    return cell[0].replace("<td>", '<td class="long">', 1) if len(TAG.sub("", cell[1])) > LONG else cell[0]

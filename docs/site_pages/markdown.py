@@ -33,7 +33,8 @@ def _code(part: str) -> str:
 def sentence(words: str) -> str:
     """Return a help text as a sentence, the pages that it names as links."""
     told = text(words[:1].upper() + words[1:] if words[:2].strip().isalpha() and words.split()[0].islower() else words)
-    return LINKED.sub(lambda found: f"[{found[0]}](../{_plain(found[1])}.md)", told).rstrip(".") + "."
+    told = LINKED.sub(lambda found: f"[{found[0]}](../{_plain(found[1])}.md)", told)
+    return told if told.endswith(".") else f"{told}."
 
 
 def _plain(escaped: str) -> str:

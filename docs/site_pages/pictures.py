@@ -8,7 +8,6 @@ the chip without the effect is not ideal either, it is in the picture too. Seeds
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
 
 from analysis.drawing import style
 
@@ -17,25 +16,15 @@ from matplotlib.axes import Axes
 
 import neuroep
 from analysis.chips import pulses
-from hw_models import Chip, Crossbar
-from hw_models.arrays.cells import DeviceCells, Made
-from hw_models.kernels.blocks import serial
+from hw_models import Chip
 from hw_models.laws.drift import DRIFT
 from hw_models.laws.relaxation import RELAXATION
 from hw_models.laws.telegraph import TELEGRAPH
-from hw_models.tally import Tally
-from neuroep.data.batch import Batch
-from neuroep.engines.engine import Engine
-from neuroep.engines.schedule import Schedule
 from neuroep.gradients.angles import cosine
-from neuroep.gradients.estimators import Estimator
-from neuroep.network import Network
+from site_pages import subjects
 
 SIZE = (5.6, 3.8)
 """Of a picture [inch]."""
-LINES = 64
-"""Inputs and outputs of an array."""
-BETA = 0.2
 TRIFLE = 0.015
 """Relative error of a chip without an effect from which on it is drawn too."""
 WITHOUT = "without the effect"
@@ -43,26 +32,28 @@ WITHOUT = "without the effect"
 
 def product(chip: Chip, without: Chip) -> Axes:
     """Draw outputs of an array against exact ones."""
-    weight, x = _weights(), _inputs()
-    return _against(x @ weight.T, lambda one: _array(one, weight).forward(x), (chip, without), "product")
+    weight, x = subjects.weights(), subjects.inputs()
+    return _against(x @ weight.T, lambda one: subjects.array(one, weight).forward(x), (chip, without), "product")
 
 
 def transposed(chip: Chip, without: Chip) -> Axes:
     """Draw transposed products against exact ones."""
-    weight, s = _weights(), _inputs()
-    return _against(s @ weight, lambda one: _array(one, weight).transposed(s), (chip, without), "transposed product")
+    weight, s = subjects.weights(), subjects.inputs()
+    exact = s @ weight
+    return _against(exact, lambda one: subjects.array(one, weight).transposed(s), (chip, without), "transposed product")
 
 
 def weights(chip: Chip, without: Chip) -> Axes:
     """Draw weights as the devices of an array hold them against those that were wanted."""
-    return _against(_weights(), lambda one: _array(one, _weights()).weights(), (chip, without), "weight")
+    exact = subjects.weights()
+    return _against(exact, lambda one: subjects.array(one, exact).weights(), (chip, without), "weight")
 
 
 def conductances(chip: Chip, without: Chip) -> Axes:
     """Draw what devices conduct against their targets, at the chip's age; targets lie in no order on the array."""
-    share = np.linspace(-1, 1, LINES * LINES, dtype=np.float32)
-    share = np.random.default_rng(3).permutation(share).reshape(LINES, LINES)
-    array = _array(chip, share)
+    share = np.linspace(-1, 1, subjects.LINES**2, dtype=np.float32)
+    share = np.random.default_rng(3).permutation(share).reshape(subjects.LINES, subjects.LINES)
+    array = subjects.array(chip, share)
     array.read_at(chip.device.age)
     ax, low, span = style.axes(None, *SIZE), chip.device.g_min, chip.device.g_max - chip.device.g_min
     targets = [low + span * np.clip(share * sign, 0, None) for sign in (1, -1)]
@@ -151,7 +142,7 @@ def current_voltage(chip: Chip, without: Chip) -> Axes:
 def transfer(chip: Chip, without: Chip) -> Axes:
     """Draw what the path of one signal does to it: DAC, a device of full conductance, ADC; several columns."""
     x = np.linspace(-1, 1, 401, dtype=np.float32)[:, None]
-    found = _array(chip, np.ones((6, 1), dtype=np.float32)).forward(x)
+    found = subjects.array(chip, np.ones((6, 1), dtype=np.float32)).forward(x)
     ax = style.axes(None, *SIZE)
     ax.plot(x, x, color=style.BLACK, linewidth=1.2, label="ideal")
     for number in range(found.shape[1]):
@@ -176,22 +167,26 @@ def pulse_response(chip: Chip, without: Chip) -> Axes:
 
 def states(chip: Chip, without: Chip) -> Axes:
     """Draw settled states of a small network on the chip against exact ones."""
-    exact = _settled(_exact())["hidden_1"]
-    return _against(exact, lambda one: _settled(_engine(one))["hidden_1"], (chip, without), "settled state")
+    exact, name = subjects.settled(subjects.exact()), "hidden_1"
+    return _settled(exact[name], name, (chip, without), "settled state")
 
 
 def attention(chip: Chip, without: Chip) -> Axes:
     """Draw settled attention states on the chip against exact ones."""
-    exact = _settled(_exact())
+    exact = subjects.settled(subjects.exact())
     name = next(name for name in exact if name.startswith("attention"))
-    return _against(exact[name], lambda one: _settled(_engine(one))[name], (chip, without), "attention state")
+    return _settled(exact[name], name, (chip, without), "attention state")
+
+
+def _settled(exact: np.ndarray, layer: str, chips: tuple[Chip, Chip], what: str) -> Axes:
+    return _against(exact, lambda one: subjects.settled(subjects.engine(one))[layer], chips, what)
 
 
 def gradient(chip: Chip, without: Chip) -> Axes:
     """Draw the gradient that the chip measures against the exact one."""
-    exact = _gradient(_exact(), neuroep.estimators.centred)
-    found = partial(_gradient, estimator=neuroep.estimators.centred)
-    return _against(exact, lambda one: found(_engine(one)), (chip, without), "gradient", angle=True)
+    kind = neuroep.estimators.centred
+    exact = subjects.gradient(subjects.exact(), kind)
+    return _against(exact, lambda one: subjects.gradient(subjects.engine(one), kind), (chip, without), "gradient", True)
 
 
 def nudges(chip: Chip, without: Chip) -> Axes:
@@ -200,7 +195,7 @@ def nudges(chip: Chip, without: Chip) -> Axes:
     kinds = (("positive nudge alone", neuroep.estimators.positive, style.VERMILION),
              ("both nudges", neuroep.estimators.centred, style.BLUE))  # fmt: skip
     for told, kind, colour in kinds:
-        right, value = _gradient(_exact(), kind), _gradient(_engine(chip), kind)
+        right, value = subjects.gradient(subjects.exact(), kind), subjects.gradient(subjects.engine(chip), kind)
         ax.plot(right, value, ".", color=colour, markersize=4, alpha=0.6, label=told)
     ends = [right.min(), right.max()]
     ax.plot(ends, ends, color=style.BLACK, linewidth=1.2, label="ideal")
@@ -213,10 +208,11 @@ def settling(chip: Chip, without: Chip) -> Axes:
     """Draw how far the hidden states are from their fixed point as a free phase settles."""
     ax = style.axes(None, *SIZE)
     dt = 1.0 if chip.timing.tau is None else 0.1
-    for engine, name, colour, step in ((_exact(), "ideal", style.BLACK, 1.0), (_engine(chip), "chip", style.BLUE, dt)):
-        course = _course(engine, step)
-        away = np.abs(course[:SHOWN] - course[-1]).max(axis=(1, 2))
-        ax.semilogy(np.arange(1, SHOWN + 1), away, color=colour, linewidth=2, label=name)
+    courses = (subjects.exact(), "ideal", style.BLACK, 1.0), (subjects.engine(chip), "chip", style.BLUE, dt)
+    for engine, name, colour, step in courses:
+        course = subjects.course(engine, step)
+        away = np.abs(course[: subjects.SHOWN] - course[-1]).max(axis=(1, 2))
+        ax.semilogy(np.arange(1, subjects.SHOWN + 1), away, color=colour, linewidth=2, label=name)
     ax.set_ylim(bottom=1e-6)
     style.dress(ax, x="sweeps", y="distance from the fixed point [1]")
     style.legend(ax, loc="upper right")
@@ -225,8 +221,8 @@ def settling(chip: Chip, without: Chip) -> Axes:
 
 def leak(chip: Chip, without: Chip) -> Axes:
     """Draw what devices conduct from update to update while nothing is written."""
-    share = np.linspace(-1, 1, LINES * LINES, dtype=np.float32).reshape(LINES, LINES)
-    array, course = _array(chip, share), []
+    share = np.linspace(-1, 1, subjects.LINES**2, dtype=np.float32).reshape(subjects.LINES, subjects.LINES)
+    array, course = subjects.array(chip, share), []
     for _ in range(100):
         course.append([side.max() for side in array.conductances()])
         array.leak()
@@ -242,12 +238,12 @@ def leak(chip: Chip, without: Chip) -> Axes:
 
 def rewritten(chip: Chip, without: Chip) -> Axes:
     """Draw weights as devices hold them, behind ten small moves, against those that are wanted."""
-    draw, wanted = np.random.default_rng(2), [_weights()]
+    draw, wanted = np.random.default_rng(2), [subjects.weights()]
     for _ in range(10):
         wanted.append(wanted[-1] + draw.normal(0, 0.01, wanted[-1].shape).astype(np.float32))
 
     def written(one: Chip) -> np.ndarray:
-        array = _array(one, wanted[0])
+        array = subjects.array(one, wanted[0])
         for weight in wanted[1:]:
             array.program(weight)
         return array.weights()
@@ -257,11 +253,11 @@ def rewritten(chip: Chip, without: Chip) -> Axes:
 
 def held(chip: Chip, without: Chip) -> Axes:
     """Draw weights as the devices of a chip that learns by pulses hold them, against those that were wanted."""
-    exact = _exact().parameters()
-    name = _largest(exact)
+    exact = subjects.exact().parameters()
+    name = subjects.largest(exact)
 
     def found(one: Chip) -> np.ndarray:
-        return neuroep.engines.local(_network()[0], chip=one, seed=0).parameters()[name]
+        return neuroep.engines.local(subjects.network(), chip=one, seed=0).parameters()[name]
 
     return _against(exact[name], found, (chip, without), "weight")
 
@@ -269,11 +265,11 @@ def held(chip: Chip, without: Chip) -> Axes:
 def learning(chip: Chip, without: Chip) -> Axes:
     """Draw the loss of a small network that learns one batch, on the chip and in exact arithmetic."""
     ax = style.axes(None, *SIZE)
-    exact, plain = _losses(None), _losses(without)
+    exact, plain = subjects.losses(None), subjects.losses(without)
     ax.plot(exact, color=style.BLACK, linewidth=2, label="exact")
     if not np.allclose(exact, plain, rtol=1e-2):
         ax.plot(plain, color=style.GREY, linewidth=2, linestyle="--", label=WITHOUT)
-    ax.plot(_losses(chip), color=style.BLUE, linewidth=2, label="chip")
+    ax.plot(subjects.losses(chip), color=style.BLUE, linewidth=2, label="chip")
     ax.set_ylim(bottom=0)
     style.dress(ax, x="updates", y="loss [1]")
     style.legend(ax, loc="upper right")
@@ -283,71 +279,14 @@ def learning(chip: Chip, without: Chip) -> Axes:
 def refreshes(chip: Chip, without: Chip) -> Axes:
     """Draw the two devices of one pair, and its weight, as pulses come in either direction."""
     ax = style.axes(None, *SIZE)
-    found, plain = _pair(chip), _pair(without)
-    for course, name, colour in zip(found.T, ("device of pulses up", "device of pulses down", "weight"), style.COLOURS):
-        ax.plot(course, color=colour, linewidth=2, label=name)
+    found, plain = subjects.pair(chip), subjects.pair(without)
+    for number, name in enumerate(("device of pulses up", "device of pulses down", "weight")):
+        ax.plot(found[:, number], color=style.colour(number), linewidth=2, label=name)
     ax.plot(plain[:, -1], color=style.GREY, linewidth=1.5, linestyle="--", label=f"weight {WITHOUT}")
     ax.set_ylim(top=1.1)
     style.dress(ax, x="updates", y="share of the weight range [1]")
     style.legend(ax, loc="upper left", ncols=2)
     return ax
-
-
-def _pair(chip: Chip) -> np.ndarray:
-    """Return both devices of a pair and their difference behind every update, (updates, 3)."""
-    array, draw, course = Crossbar(chip, (1, 1), seed=0, name="pair"), np.random.default_rng(4), []
-    array.program(np.zeros((1, 1), dtype=np.float32))
-    cells = DeviceCells(array, Made(chip.device, 0, serial, Tally()))
-    for number in range(PAIR_UPDATES):
-        way = np.array([[draw.uniform() < 0.6]])
-        cells.apply(array.stored, way.astype(np.int64), 1 - way, number)
-        cells.updated()
-        plus, minus = (float(state[0, 0]) for state in cells.states)
-        course.append((plus, minus, plus - minus))
-    return np.array(course)
-
-
-@cache
-def _losses(chip: Chip | None) -> list[float]:
-    """Return the loss ahead of every update of a batch."""
-    engine = neuroep.engines.local(_network()[0], chip=chip, seed=0)
-    estimator = neuroep.estimators.centred(BETA, free=SETTLED, nudged=SETTLED)
-    if engine.calibrates:
-        engine.calibrate([_batch()], estimator)
-    rates, losses = {synapse.name: RATE for synapse in engine.network.synapses}, []
-    for _ in range(UPDATES):
-        measured = estimator.measure(engine, _batch())
-        losses.append(measured.health["loss"])
-        engine.update(measured.contrasts, rates)
-    return losses
-
-
-RATE, UPDATES, PAIR_UPDATES = 5e-3, 40, 400
-SETTLED = Schedule("synchronous", steps=25, tolerance=0.0)
-SHOWN, SETTLES = 120, 600
-"""Sweeps of a course in the picture, and those after which a phase is at its fixed point."""
-
-
-def _course(engine: Engine, dt: float) -> np.ndarray:
-    """Return the hidden states behind every sweep, (sweeps, samples, neurons)."""
-    course, schedule = [], Schedule("synchronous", steps=SETTLES, tolerance=0.0, dt=dt)
-    for state in engine.sweeps(_batch(), schedule):
-        course.append(np.array(state.level("hidden_1")))
-    return np.stack(course)
-
-
-def _settled(engine: Engine) -> Mapping[str, np.ndarray]:
-    return engine.states(engine.settle(_batch(), SETTLED))
-
-
-def _gradient(engine: Engine, estimator: Callable[..., Estimator]) -> np.ndarray:
-    """Return the gradient of the largest dense matrix, in one row."""
-    found = estimator(BETA, free=SETTLED, nudged=SETTLED).gradient(engine, _batch())
-    return np.ravel(found[_largest(found)])
-
-
-def _largest(arrays: Mapping[str, np.ndarray]) -> str:
-    return max((name for name in arrays if "dense" in name and "weight" in name), key=lambda name: arrays[name].size)
 
 
 def _against(
@@ -361,9 +300,9 @@ def _against(
     ax, right = style.axes(None, *SIZE), np.ravel(exact)
     value, plain = (np.ravel(found(chip)) for chip in chips)
     few = np.random.default_rng(0).permutation(right.size)[:3000]
-    clouds = [(_error(value, right), value, style.BLUE, "chip"), (_error(plain, right), plain, style.VERMILION, WITHOUT)]
-    for error, cloud, colour, name in sorted(clouds, key=lambda one: -one[0]):
-        if cloud is value or error > TRIFLE:
+    clouds = (value, style.BLUE, "chip"), (plain, style.VERMILION, WITHOUT)
+    for cloud, colour, name in sorted(clouds, key=lambda one: -_error(one[0], right)):
+        if cloud is value or _error(plain, right) > TRIFLE:
             ax.plot(right[few], cloud[few], ".", color=colour, markersize=2.5, alpha=0.5, label=name)
     ends = [min(right.min(), value.min()), max(right.max(), value.max())]
     ax.plot(ends, ends, color=style.BLACK, linewidth=1.0, label="ideal")
@@ -376,57 +315,6 @@ def _against(
 
 def _error(value: np.ndarray, right: np.ndarray) -> float:
     return float(np.linalg.norm(value - right) / np.linalg.norm(right))
-
-
-@cache
-def _weights() -> np.ndarray:
-    return np.random.default_rng(0).normal(0, 0.1, (LINES, LINES)).astype(np.float32)
-
-
-@cache
-def _inputs() -> np.ndarray:
-    return np.random.default_rng(1).uniform(-1, 1, (120, LINES)).astype(np.float32)
-
-
-def _array(chip: Chip, weight: np.ndarray) -> Crossbar:
-    """Return an array of the chip that holds these weights, its ranges calibrated."""
-    array = Crossbar(chip, weight.shape, seed=0, name="picture")
-    array.program(weight)
-    if chip.calibrates:
-        array.observe()
-        array.forward(_signals(weight.shape[1]))
-        array.transposed(_signals(weight.shape[0]))
-        array.freeze()
-    return array
-
-
-def _signals(lines: int) -> np.ndarray:
-    if lines == LINES:
-        return _inputs()
-    return np.linspace(-1, 1, 41 * lines, dtype=np.float32).reshape(41, lines)
-
-
-@cache
-def _network() -> tuple[Network, Batch]:
-    corpus = neuroep.data.load("reviews", tokens=12, limit=40)
-    network = neuroep.networks.sentiment(tokens=12, dim=corpus.dim, dense=(24, 2), readout="pooled")
-    return network, next(corpus.batches("train", 20))
-
-
-def _batch() -> Batch:
-    return _network()[1]
-
-
-@cache
-def _exact() -> Engine:
-    return neuroep.engines.local(_network()[0], seed=0)
-
-
-def _engine(chip: Chip) -> Engine:
-    """Return an engine on the chip, its ranges calibrated."""
-    engine = neuroep.engines.local(_network()[0], chip=chip, seed=0)
-    engine.calibrate([_batch()], neuroep.estimators.centred(BETA, free=SETTLED, nudged=SETTLED))
-    return engine
 
 
 DRAWN: Mapping[str, Callable[[Chip, Chip], Axes]] = {

@@ -26,7 +26,7 @@ class Update(Part):
 
     scheme: RuleName = at("update", default="digital")
     """The learning rule: a digital master copy with reprogramming, digital accumulation that sends whole granules as
-    pulses, or pulses in memory. The command neuroep chips --rules lists them."""
+    pulses, or pulses in memory. ``neuroep chips --rules`` lists them."""
     reprogram_every: Count = at("update", "updates", 1)
     """Digital: updates of the master copy between two programmings."""
     write_threshold: Annotated[float, Field(ge=0, lt=1)] = at("update", "of the weight range", 0.0)
