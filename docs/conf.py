@@ -58,7 +58,7 @@ def _inline(writer: HTML5Translator, node: nodes.math) -> None:
 
 
 def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
-    writer.body.append(f'<div class="math">{mathematics.mathml(node.astext(), "block")}</div>\n')
+    writer.body.append(f'<div class="math">{mathematics.block(node.astext())}</div>\n')
     raise nodes.SkipNode
 
 

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("latex2mathml")
 
 from site_pages import effects
-from site_pages.mathematics import FUNCTIONS, mathml
+from site_pages.mathematics import FUNCTIONS, beside, block, mathml
 
 FORM = r'<mo [^>]*form="(\w+)"[^>]*>\|</mo>'
 LN, SPACE = "<mi>ln</mi>", '<mspace width="0.167em" />'
@@ -49,7 +49,7 @@ def test_bars_open_and_close_in_turns() -> None:
 
 def test_equations_of_effects_have_whole_words_and_pairs_of_bars() -> None:
     for name, said in effects.words().items():
-        shown = mathml(said.equation.strip(), "block")
+        shown = block(said.equation.strip())
         assert 'display="block"' in shown and not re.search(r'(?:<mi mathvariant="normal">.</mi>){2}', shown), name
         forms = re.findall(FORM, shown)
         assert forms == ["prefix", "postfix"] * (len(forms) // 2), name
@@ -61,3 +61,9 @@ def test_functions_of_equations_are_known() -> None:
         for word in re.findall(r"(?<![_^])\\mathrm\{(\w+)\}(?=\(|\\left)", said.equation):
             assert word in FUNCTIONS, (name, word)
         assert not re.search(r"(?:\\ln|\\mathrm\{rint\})\s*\\frac", said.equation), (name, "a fraction without ()")
+
+
+def test_equations_side_by_side_are_parted_but_for_those_in_brackets() -> None:
+    assert beside(r"a = b, \qquad c = \frac{d \qquad e}{f}") == ["a = b,", r"c = \frac{d \qquad e}{f}"]
+    assert beside(r"\left(a \qquad b\right)") == [r"\left(a \qquad b\right)"] and beside(" x ") == ["x"]
+    assert block(r"a \qquad b").count('display="block"') == 2

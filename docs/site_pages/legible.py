@@ -17,10 +17,11 @@ PICTURE = re.compile(r"<img\b[^>]*\bsrc=\"([^\"]*_images/[^\"]+)\"[^>]*>(?!</a>)
 CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
 FITS = 1100
 """Width of a picture of one plot, whose letters can be read on a narrow screen that it fits [pixel]."""
-LONG = 32
-"""Letters of a cell of a table that has room for some words of a line, however narrow the screen."""
-NUMBER = re.compile(r"(?<!\w)\d[\d.]*e-\d+")
-"""One with a negative exponent, whose line may not end behind its minus."""
+LONG, WHOLE = 7, 20
+"""Words of a cell of a table that has room for some in a line, however narrow the screen, and letters of a name that
+stays whole."""
+NUMBER = re.compile(r"(?<!\w)\d[\d.]*e-\d+|\(-\w+")
+"""One with a negative exponent, or a negative argument, whose line may not end behind its minus."""
 KEPT = (
     (re.compile(r"(?<=\d) (?=%)"), "\u00a0"),
     (re.compile(r"(?<=\+-) (?=\d)"), "\u00a0"),
@@ -69,7 +70,7 @@ def _lines(html: str) -> str:
 def _names(text: str) -> str:
     for place, instead in KEPT:
         text = place.sub(instead, text)
-    return NUMBER.sub(lambda number: kept(number[0]), "<wbr>".join(name_parts(text)))
+    return NUMBER.sub(lambda number: kept(number[0]), "<wbr>".join(name_parts(text, WHOLE)))
 
 
 def _reached(html: str) -> str:
@@ -86,4 +87,4 @@ def _scoped(html: str) -> str:
 
 
 def _long(cell: re.Match[str]) -> str:
-    return cell[0].replace("<td>", '<td class="long">', 1) if len(TAG.sub("", cell[1])) > LONG else cell[0]
+    return cell[0].replace("<td>", '<td class="long">', 1) if len(TAG.sub("", cell[1]).split()) >= LONG else cell[0]

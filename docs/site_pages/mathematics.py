@@ -7,10 +7,14 @@ What it gives lacks some of what a reader of TeX expects, and a screen reader to
     functions    a thin space parts ln, max or clip from a letter or a fraction beside it, none from an argument in ()
     bars         of |x| the first opens and the second closes, so that no space lies between bar and x
     \\sim         is a relation, with spaces on both sides
+
+Equations beside each other, parted by ``\\qquad``, are each one of its own, so that a narrow screen shows them below
+each other.
 """
 
 from __future__ import annotations
 
+import re
 from itertools import cycle
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -22,6 +26,7 @@ FUNCTIONS = ("ln", "log", "exp", "sinh", "max", "min", "clip", "rint", "rms", "s
 ROWS = ("math", "mrow", "msqrt", "mtd")
 """Elements whose children stand one behind the other."""
 OPENING = "([{|"
+TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}]")
 
 
 def mathml(latex: str, display: str = "inline") -> str:
@@ -32,6 +37,22 @@ def mathml(latex: str, display: str = "inline") -> str:
     _barred(found)
     _parted(found)
     return ElementTree.tostring(found, encoding="unicode")
+
+
+def block(latex: str) -> str:
+    """Return LaTeX that stands by itself as MathML, its equations side by side."""
+    return "".join(mathml(part, "block") for part in beside(latex))
+
+
+def beside(latex: str) -> list[str]:
+    """Return the equations that LaTeX has side by side, those within braces or brackets of any size in one."""
+    depth, parts, last = 0, [], 0
+    for token in TOKEN.finditer(latex):
+        depth += {"{": 1, "}": -1, r"\left": 1, r"\right": -1, r"\begin": 1, r"\end": -1}.get(token[0], 0)
+        if token[0] == r"\qquad" and depth == 0:
+            parts.append(latex[last : token.start()])
+            last = token.end()
+    return [part.strip() for part in (*parts, latex[last:]) if part.strip()]
 
 
 def _kind(element: Element) -> str:

@@ -162,7 +162,10 @@ class Flicker(ReadNoise):
     """
 
     name = "pcm"
-    equation = "g_read = max(0, g + sigma z), sigma = g Q sqrt(ln((t + t0 + t_r)/(2 t_r)))"
+    equation = (
+        "1/f noise of phase-change memory, g_read = max(0, g + sigma z), "
+        "sigma = g Q sqrt(ln((t + t0 + t_r)/(2 t_r)))"
+    )
     source = "Nandakumar et al., ICECS 2019; Joshi et al., Nat. Commun. 11:2473, 2020"
     takes: ClassVar[Mapping[str, str]] = {
         "read_noise_exponent": "Q = read_noise / (g/g_max)^exponent",
