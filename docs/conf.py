@@ -17,13 +17,12 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 import ziamath
 from docutils import nodes
-from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 from sphinx.writers.html5 import HTML5Translator
 
 from neuroep import __version__
-from site_pages import made, markdown, site
+from site_pages import legible, made, markdown, mathematics, site
 
 project, author, copyright = "neuroep", "the authors of neuroep", "the authors of neuroep, MIT licence"
 version = release = __version__
@@ -40,6 +39,7 @@ autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 napoleon_use_rtype = False
+napoleon_use_param = False
 html_theme = "furo"
 template_bridge = "site_pages.templates.Templates"
 html_title = f"neuroep {release}"
@@ -53,12 +53,12 @@ html_theme_options = {"top_of_page_buttons": []}
 
 
 def _inline(writer: HTML5Translator, node: nodes.math) -> None:
-    writer.body.append(convert(node.astext()))
+    writer.body.append(mathematics.mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
-    writer.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>\n')
+    writer.body.append(f'<div class="math">{mathematics.block(node.astext())}</div>\n')
     raise nodes.SkipNode
 
 
@@ -88,10 +88,19 @@ def _dated(app: Sphinx, name: str, source: list[str]) -> None:
         app.env.note_dependency(str(HERE / "studies.json"))
 
 
+def _fit(app: Sphinx, tree: nodes.document, _: str) -> None:
+    """Mark pictures of one plot: on a narrow screen they fit it, while wider ones scroll."""
+    for picture in tree.findall(nodes.image):
+        path = Path(app.srcdir) / picture["uri"]
+        if path.suffix == ".png" and legible.width(path.read_bytes()) <= legible.FITS:
+            picture["classes"].append("fit")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages made from the code, and render mathematics while building."""
     app.connect("builder-inited", _generate)
     app.connect("source-read", _dated)
+    app.connect("doctree-resolved", _fit)
     app.connect("build-finished", _finish)
     app.connect("autodoc-process-docstring", _literal, priority=400)
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))

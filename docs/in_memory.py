@@ -6,7 +6,7 @@
 A row is a training of examples/configs/reviews.toml as ``neuroep train`` does it, on a chip with a response to pulses
 and by a rule, each with its own settings and nothing chosen by hand: accuracy of the test split, pulses that a device
 got, and the bill of one update at the end. The last rows give every weight a reference device that is programmed with
-an error of mean .05 and deviation .4 of the range. Rows go on where they were stopped, the most telling ones first;
+an error of mean 0.05 and deviation 0.4 of the range. Rows go on where they were stopped, the most telling ones first;
 several processes may add to one file, each with words of its own.
 """
 

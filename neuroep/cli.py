@@ -407,7 +407,7 @@ def _add_sweeps(add: Callable[..., Parser]) -> None:
 
     about = "write one HTML page of a run, a comparison, a sweep, an ablation, a requirement or a gradient check"
     command = add("report", _report, about, settings=False)
-    command.add_argument("directory", metavar="DIR", help="directory of the run, comparison, ...")
+    command.add_argument("directory", metavar="DIR", help="directory of any of these")
     command.add_argument("--out", metavar="FILE", help="page to write (default: DIR/report.html)")
     about = "accuracy at which the maps of a sweep draw a contour"
     command.add_argument("--target", type=float, metavar="SHARE", help=about)

@@ -189,7 +189,7 @@ def test_an_effect_is_told_in_full(effect: known.Effect) -> None:
 
 def test_only_effects_are_told() -> None:
     assert effects.words().keys() == {effect.name for effect in known.EFFECTS}
-    assert {said.picture for said in effects.words().values()} == set(pictures.DRAWN)
+    assert {said.picture for said in effects.words().values()} == set(pictures.DRAWN) == effects.SEEN.keys()
 
 
 def test_equations_are_mathematics() -> None:
@@ -265,6 +265,7 @@ def test_text_is_nothing_but_text(words: str, shown: str) -> None:
     [
         ("run directory", "Run directory."),
         ("auto: choose", "Auto: choose."),
+        ("with --until (short for --engine.kind).", "With `--until` (short for `--engine.kind`)."),
         ("HTML page, see docs/own_weights.md", r"HTML page, see [docs/own\_weights.md](../own_weights.md)."),
     ],
 )
@@ -340,6 +341,7 @@ def test_lines_of_the_site_end_where_no_word_does() -> None:
     shown = legible.page(f"<title>{NAMED}</title>{ROW}")
     assert "chip.<wbr>device.<wbr>programming_<wbr>noise" in shown and f"<title>{NAMED}</title>" in shown
     assert '<td><span class="keep">7.6e-08</span></td>' in legible.page("<td>7.6e-08</td>")
+    assert 'exp<span class="keep">(-t</span>/tau)' in legible.page("<p>exp(-t/tau)</p>")
     assert "95.5\u00a0%" in shown and "3 +-\u00a01.0" in shown
     assert re.sub("<wbr>", "", shown).replace("\u00a0", " ") == f"<title>{NAMED}</title>{ROW}"
 
@@ -369,3 +371,16 @@ def test_a_picture_leads_to_itself() -> None:
     shown = legible.page(f"<p>{picture}</p>")
     assert shown == f'<p><a class="enlarge" href="../_images/drift.png">{picture}</a></p>'
     assert legible.page(shown) == shown and "enlarge" not in legible.page('<img src="_static/logo.png">')
+
+
+def test_long_cells_of_tables_have_room() -> None:
+    told = "What a cell says in a sentence"
+    assert legible.page(f"<td>{told}</td>") == f'<td class="long">{told}</td>'
+    short = f'<td><p><a href="{told}.html">some words are few</a></p></td>'
+    assert legible.page(short) == short
+
+
+def test_pictures_of_one_plot_are_known_by_their_width() -> None:
+    assert legible.width(drawn.BLANK) == 1
+    wide = {name: legible.width((DOCS / name).read_bytes()) for name in ("front.png", "demo.png")}
+    assert wide["front.png"] <= legible.FITS < wide["demo.png"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 MOMENTS: Mapping[str, str] = {
-    "device": "once per device",
+    "device": "at fabrication",
     "programming": "at every programming",
     "conversion": "at every conversion",
     "calibration": "at calibration",

@@ -30,7 +30,10 @@ MOST = 1_000_000
 
 @dataclass(frozen=True)
 class PulseResponse:
-    """Devices pulsed up from their lower bound, then down again; weights are shares of the weight range."""
+    """Devices pulsed up from their lower bound, then down again; weights are shares of the weight range.
+
+    Devices of one-sided pairs only grow: no pulse takes them down.
+    """
 
     pulses: np.ndarray
     """(points,) pulses given so far."""
@@ -40,10 +43,22 @@ class PulseResponse:
     """(points, devices) devices with their spread, every step with its noise."""
     name: str = ""
     """Of the chip, or of the response."""
+    one_sided: bool = False
+    """Whether pulses only go up."""
+
+    @property
+    def given(self) -> int:
+        """Pulses of each branch."""
+        return int(self.pulses[self.turn])
+
+    @property
+    def turn(self) -> int:
+        """Point at which devices have had all pulses up."""
+        return len(self.pulses) - 1 if self.one_sided else len(self.pulses) // 2
 
 
 def pulse_response(source: Chip | Pulse, pulses: int | None = None, seed: int = 0) -> PulseResponse:
-    """Pulse devices one pulse after the other, all up, then all down.
+    """Pulse devices one pulse after the other, all up, then all down; those of one-sided pairs only up.
 
     Parameters
     ----------
@@ -60,6 +75,7 @@ def pulse_response(source: Chip | Pulse, pulses: int | None = None, seed: int = 
         If the chip learns without pulses, or the number is no whole number from 1 to a million.
     """
     pulse = source.device.pulse if isinstance(source, Chip) else source
+    one_sided = isinstance(source, Chip) and source.device.cell.kind == "one_sided"
     if isinstance(source, Chip) and source.update.scheme == "digital":
         raise ConfigError(f"chip '{source.name}' learns by update scheme 'digital': its devices see no pulses")
     if pulses is not None and not (isinstance(pulses, int) and 1 <= pulses <= MOST):
@@ -67,19 +83,21 @@ def pulse_response(source: Chip | Pulse, pulses: int | None = None, seed: int = 
     nominal = pulse.mean()
     count = _needed(nominal) if pulses is None else pulses
     steps = np.diff(np.unique(np.linspace(0, count, MARKS + 1).round().astype(np.int64)))
-    numbers = np.concatenate([[0], np.cumsum(np.concatenate([steps, steps]))])
+    course = steps if one_sided else np.concatenate([steps, -steps])
+    numbers = np.concatenate([[0], np.cumsum(np.abs(course))])
     name = source.name if isinstance(source, Chip) else f"response '{source.response}'"
-    return PulseResponse(numbers, _play(nominal, 1, steps, seed)[:, 0], _play(pulse, POPULATION, steps, seed), name)
+    mean, devices = _play(nominal, 1, course, seed)[:, 0], _play(pulse, POPULATION, course, seed)
+    return PulseResponse(numbers, mean, devices, name, one_sided)
 
 
 def _play(pulse: Pulse, many: int, steps: np.ndarray, seed: int) -> np.ndarray:
-    """Return weights (points, devices) after each batch of pulses."""
+    """Return weights (points, devices) after each batch of pulses, down where the number is below 0."""
     devices = PulsedDevices(pulse, (1, many), seed, "response")
     low = np.broadcast_to(devices.devices.low, (1, many))
     weights, none = np.array(low, dtype=np.float32, order="C"), np.zeros((1, many), dtype=np.int64)
     devices.cut(weights)
     course = [weights[0].copy()]
-    for number, step in enumerate(np.concatenate([steps, -steps])):
+    for number, step in enumerate(steps):
         given = np.full((1, many), abs(step))
         devices.apply(weights, given if step > 0 else none, none if step > 0 else given, number)
         course.append(weights[0].copy())
@@ -104,6 +122,8 @@ def _needed(pulse: Pulse) -> int:
 def plot_pulse_response(result: PulseResponse, ax: Axes | None = None, *, devices: int = 4) -> Axes:
     """Draw potentiation and depression: the mean device, some devices with spread and noise, the band of many.
 
+    Of one-sided devices there is potentiation alone.
+
     Parameters
     ----------
     result : PulseResponse
@@ -114,20 +134,22 @@ def plot_pulse_response(result: PulseResponse, ax: Axes | None = None, *, device
         Devices drawn one by one, up to 200.
     """
     ax = style.axes(ax)
-    x, turn = result.pulses, result.pulses[-1] / 2
+    x = result.pulses
     if np.ptp(result.devices, axis=1).any():
         low, high = np.percentile(result.devices, [5, 95], axis=1)
         ax.fill_between(x, low, high, color=style.SKY, alpha=0.35, linewidth=0, label="90 % of devices")
-        order = np.argsort(result.devices[len(x) // 2])
+        order = np.argsort(result.devices[result.turn])
         chosen = order[(np.linspace(0.1, 0.9, max(0, min(devices, POPULATION))) * len(order)).astype(int)]
         for number, device in enumerate(chosen):
             name = "single devices" if number == 0 else None
             ax.plot(x, result.devices[:, device], color=style.BLUE, linewidth=0.9, alpha=0.8, label=name)
     ax.plot(x, result.mean, color=style.BLACK, linewidth=2.0, label="nominal device, without spread and noise")
-    ax.axvline(turn, color=style.GREY, linestyle=":", linewidth=1.2)
+    if not result.one_sided:
+        ax.axvline(result.given, color=style.GREY, linestyle=":", linewidth=1.2)
     low, high = ax.get_ylim()
     ax.set_ylim(low, high + HEAD * (high - low))
-    for place, name, side in ((0.02, "potentiation", "left"), (0.98, "depression", "right")):
+    halves = (0.02, "potentiation", "left"), (0.98, "depression", "right")
+    for place, name, side in halves[: 1 if result.one_sided else 2]:
         ax.text(place, 0.97, name, transform=ax.transAxes, ha=side, va="top", color=style.GREY, fontsize=style.TEXT)
     style.dress(ax, x="number of pulses", y="weight [share of the weight range]", title=style.drawable(result.name))
     style.legend(ax, loc="upper left", bbox_to_anchor=BELOW, borderaxespad=0.0)
@@ -147,8 +169,9 @@ PULSES = Panel(
     [
         Picture(
             plot_pulse_response,
-            "Devices get pulses up from their lower bound (potentiation), then pulses down (depression). A response "
-            "that bends, or that differs between up and down, biases what is learned.",
+            "Devices get pulses up from their lower bound (potentiation), then pulses down (depression); devices of "
+            "one-sided pairs only grow. A response that bends, or that differs between up and down, biases what is "
+            "learned.",
             lambda result: f"weight against pulses of chip {result.name}",
             (6.4, 3.8),
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,8 +23,8 @@ from hw_models.laws.relaxation import RELAXATION
 from hw_models.laws.telegraph import TELEGRAPH
 from site_pages import entries, markdown
 
-RESPONSE = "pulse_response"
-"""The picture of a preset whose devices take pulses, of :mod:`site_pages.pictures`."""
+RESPONSE, WRITTEN = "pulse_response", "conductances"
+"""Pictures of presets, of :mod:`site_pages.pictures`: of devices that take pulses, and of those that are written."""
 ALONE = "A chip"
 """Heading of the fields that are in no table."""
 LAWS: Mapping[str, Sequence[Law]] = {
@@ -108,23 +110,47 @@ def preset(name: str, chip: Chip) -> str:
         f"# {name}", known, markdown.docstring(_told(name)), f"Source: {markdown.text(chip.citation)}.{link}",
         "```{admonition} What the numbers do not represent\n:class: caution\n\n" + markdown.text(chip.caveat) + "\n```",
         f"Its effects: {there}." if there else "",
-        _response(name) if pulsed(chip) else "",
+        _figure(name, chip),
         "## Fields that differ from an ideal chip", markdown.table(["field", "value", "unit"], rows),
-        "## Where every number comes from", "The comment behind a number says whether it is the paper's or ours.",
+        "## Where every number comes from", _ORIGIN,
         markdown.fenced(_body(name), "python"),
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def pulsed(chip: Chip) -> bool:
-    """Tell whether devices take pulses, so that a picture shows how."""
-    return chip.substrate == "crossbar" and chip.update.in_memory
+_ORIGIN = """\
+A comment behind a number says whether it is the paper's or ours. A number without one is that of the source or the fit
+that is named above."""
 
 
-def _response(name: str) -> str:
-    told = "Potentiation and depression: devices pulsed up from their lower bound, then down again. The black line is"
-    told += " the nominal device; blue lines are single devices, with spread and noise."
-    return f"```{{figure}} ../pictures/{name}.png\n:alt: weight against pulses of {name}\n\n{told}\n```"
+def picture(chip: Chip) -> str:
+    """Return which picture shows what the devices of a chip do; none where they do nothing of their own."""
+    if chip.substrate == "crossbar" and chip.update.in_memory:
+        return RESPONSE
+    return WRITTEN if chip.device.programming_noise else ""
+
+
+def _figure(name: str, chip: Chip) -> str:
+    """Return the picture of a preset with its words."""
+    kind = picture(chip)
+    if not kind:
+        return ""
+    if kind == WRITTEN:
+        told = f"Devices of an array against their targets, {chip.device.age:g} s after their write."
+        told += " The compensation of drift is not in the picture." if chip.device.drift_compensation else ""
+        seen = f"{name}: a dot for each device, its conductance in uS against the target, about the line of ideal ones"
+    elif chip.device.cell.kind == "one_sided":
+        told = f"Potentiation: devices pulsed up from their lower bound. No pulse takes them down. {_BAND}"
+        seen = f"{name}: weight against the number of pulses, a curve that rises and flattens, with the band of devices"
+    else:
+        told = f"Potentiation and depression: devices pulsed up from their lower bound, then down again. {_BAND}"
+        seen = f"{name}: weight against the number of pulses, a curve up and a curve down, with the band of devices"
+    return f"```{{figure}} ../pictures/{name}.png\n:alt: {seen}\n\n{told}\n```"
+
+
+_BAND = """\
+The black line is the nominal device. Blue lines are single devices with spread and noise, and the band holds 90 % of
+200 such devices."""
 
 
 def _effect(name: str) -> str:
@@ -142,9 +168,11 @@ def _told(name: str) -> str:
 
 
 def _body(name: str) -> str:
-    """Return the module of a preset from its function on."""
+    """Return the module of a preset behind its imports: its constants, and the function that uses them."""
     source = (Path(inspect.getfile(presets)).parent / f"{name}.py").read_text(encoding="utf-8")
-    return source[source.index("def chip()") :]
+    body = ast.parse(source).body
+    first = next(node for node in body[1:] if not isinstance(node, ast.Import | ast.ImportFrom))
+    return "\n".join(source.splitlines()[first.lineno - 1 :])
 
 
 def rules_page() -> str:
@@ -154,8 +182,10 @@ def rules_page() -> str:
         taken = [f"`update.{field}`" + ("" if default is None else f" (unset: {entries.value(default)})")
                  for field, default in facts.takes.items()]  # fmt: skip
         told = [
-            ("Equation", [f"`{facts.equation}`"]), ("Analog", [markdown.text(facts.analog)]),
-            ("Digital", [markdown.text(facts.digital)]), ("Source", [markdown.text(facts.source)]),
+            ("Equation", [f"`{facts.equation}`"]),
+            ("What further arrays of devices do", [markdown.sentence(facts.analog)]),
+            ("What is kept and computed in digital form", [markdown.sentence(facts.digital)]),
+            ("Source", [markdown.sentence(facts.source)]),
             ("Fields it takes", [", ".join(taken) or "none of its own"]),
         ]  # fmt: skip
         parts += [f"## {name}", markdown.definitions(told)]
@@ -201,7 +231,8 @@ weight, $s$ is the step of the device, `b+` and `b-` are its bounds, and $b$ is 
 
 
 def _source(law: Law) -> str:
-    unit = "" if law.unit == "1" else f"Unit: {markdown.text(law.unit)}. "
+    unit = re.sub(r"^of ", "a share of ", law.unit)
+    unit = "" if unit == "1" else f"Unit: {markdown.text(unit)}. "
     return f"{unit}Source: {markdown.text(law.source) or 'common usage'}."
 
 
@@ -213,7 +244,7 @@ def components_page() -> str:
         rows = [[f"`cost.{field}`", markdown.text(_shown(given)), markdown.text(_unit(field))]
                 for field, given in found.constants.items()]  # fmt: skip
         node = "" if found.node is None else f", {found.node:g} nm"
-        told = [f"*{found.kind}{node}.* {markdown.text(found.about)}.", f"Source: {markdown.text(found.source)}."]
+        told = [f"*{found.kind}{node}.* {markdown.sentence(found.about)}", f"Source: {markdown.text(found.source)}."]
         told += [f"Includes: {markdown.text(', '.join(found.includes))}."] if found.includes else []
         told += [f"Leaves out: {markdown.text(', '.join(found.leaves_out))}."] if found.leaves_out else []
         parts += [f"## {name}", *told, markdown.table(["constant", "value", "unit"], rows)]

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from hw_models import Chip, presets
-from hw_models.chip.effects import EFFECTS
+from hw_models.chip.effects import EFFECTS, without
 from site_pages import chips, effects, markdown, notebooks
 
 ROOT = Path(__file__).parents[2]
@@ -29,23 +29,26 @@ class Drawing:
     function: str
     """Of :mod:`site_pages.pictures`, or the name of a notebook."""
     chip: Chip
+    without: Chip
+    """The same without the effect."""
     script: str = ""
     """Of the notebook that draws it."""
 
 
 @cache
 def drawings() -> Mapping[str, Drawing]:
-    """Return the pictures of effects, presets whose devices take pulses, and notebooks, by the names of their files."""
+    """Return the pictures of effects, presets and notebooks, by the names of their files."""
     found = {}
     for effect in EFFECTS:
         said = effects.words()[effect.name]
-        found[markdown.slug(effect.name)] = Drawing(said.picture, Chip.parse(said.shown, effect.name))
+        chip = Chip.parse(said.shown, effect.name)
+        found[markdown.slug(effect.name)] = Drawing(said.picture, chip, without(chip, [effect.name]))
     for name in chips.own():
         chip = presets.load(name)
-        if chips.pulsed(chip):
-            found[name] = Drawing(chips.RESPONSE, chip)
+        if picture := chips.picture(chip):
+            found[name] = Drawing(picture, chip, chip)
     for name in notebooks.NOTEBOOKS:
-        found[f"{notebooks.PREFIX}{name}"] = Drawing(name, Chip(), notebooks.source(name))
+        found[f"{notebooks.PREFIX}{name}"] = Drawing(name, Chip(), Chip(), notebooks.source(name))
     return found
 
 
@@ -79,7 +82,7 @@ def draw(name: str, path: Path) -> None:
         notebooks.draw(drawing.function, path)
         return
     with style.own_look():
-        style.save(pictures.DRAWN[drawing.function](drawing.chip), path)
+        style.save(pictures.DRAWN[drawing.function](drawing.chip, drawing.without), path)
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -99,7 +102,9 @@ def _sum(name: str) -> str:
 @cache
 def _code() -> str:
     """Return a digest of all sources that a picture may go by."""
-    digest = hashlib.blake2b(Path(__file__).with_name("pictures.py").read_bytes())
+    digest = hashlib.blake2b()
+    for source in ("pictures.py", "subjects.py"):
+        digest.update(Path(__file__).with_name(source).read_bytes())
     for package in ("hw_models", "neuroep", "analysis"):
         for source in sorted((ROOT / package).rglob("*.py")):
             digest.update(source.read_bytes())

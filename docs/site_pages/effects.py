@@ -38,6 +38,33 @@ PARTS: Mapping[str, tuple[Effect, ...]] = {
     "What updates do": effects.LEARNING,
 }
 """Headings of the index."""
+DIAGONAL = "beside the diagonal of an ideal chip"
+SEEN: Mapping[str, str] = {
+    "product": f"a dot for each output of an array, on the chip against exact arithmetic, {DIAGONAL}",
+    "transposed": f"a dot for each transposed product, on the chip against exact arithmetic, {DIAGONAL}",
+    "weights": f"a dot for each weight as the devices hold it, against the one that is wanted, {DIAGONAL}",
+    "conductances": f"a dot for each device, its conductance against its target, {DIAGONAL}",
+    "drift": "conductance against time on a logarithmic axis, three bundles of curves that fall after some seconds",
+    "relaxation": "standard deviation against time on a logarithmic axis, three curves that rise between two ages",
+    "read_noise": "what is read against the conductance, dots about the diagonal and a band that widens",
+    "telegraph": "two spectra on logarithmic axes, one flat up to a corner, the other a straight slope",
+    "current_voltage": "current against voltage, a straight line and a bent curve that meet at both ends",
+    "transfer": "what is converted against the signal, curves beside the diagonal of an ideal converter",
+    "pulse_response": "weight against the number of pulses, curves that rise and then fall",
+    "states": f"a dot for each settled state, on the chip against exact arithmetic, {DIAGONAL}",
+    "attention": f"a dot for each number of an attention state, on the chip against exact arithmetic, {DIAGONAL}",
+    "gradient": f"a dot for each number of a gradient, on the chip against exact arithmetic, {DIAGONAL}",
+    "nudges": "gradients on the chip against exact ones, steeper than the diagonal by one nudge, along it by both",
+    "settling": "distance from the fixed point against sweeps, which falls faster on an ideal chip than on this one",
+    "leak": "conductance against updates, a curve that falls towards a dotted line",
+    "rewritten": f"a dot for each weight as the devices hold it, against the one that is wanted, {DIAGONAL}",
+    "held": f"a dot for each weight as the devices hold it, against the one that is wanted, {DIAGONAL}",
+    "learning": "loss against updates, a falling curve of the chip and one of exact arithmetic",
+    "refreshes": "states against updates, two devices that grow and fall back together, and their difference",
+}
+"""What is seen in a picture, by the name of what draws it."""
+LISTED = re.compile(r"\[\n((?:    [^\n]+,\n)+)\]")
+"""A list of TOML with a line for each of its numbers."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +130,7 @@ def page(effect: Effect, said: Words) -> str:
     """Return the page of an effect."""
     off = ", ".join(_off(name, value) for name, value in effect.off.items())
     presets_of = ", ".join(f"[`{name}`](../presets/{name}.md)" for name in having()[effect.name])
-    shown = tomli_w.dumps(said.shown)
+    shown = LISTED.sub(_inline, tomli_w.dumps(said.shown))
     parts = [
         f"# {effect.name[:1].upper()}{effect.name[1:]}",
         said.silicon.strip(),
@@ -114,7 +141,7 @@ def page(effect: Effect, said: Words) -> str:
         f"Source: {said.source}. Computed by `{said.code}`.",
         "## Picture",
         f"```{{figure}} ../pictures/{markdown.slug(effect.name)}.png\n:alt: {alt(effect, said)}\n\n{said.caption}\n```",
-        "The picture compares an ideal chip with this one:" if shown else "",
+        "The chip of the picture:" if shown else "",
         markdown.fenced(shown, "toml") if shown else "",
         "## Fields",
         markdown.definitions(entries.field(name) for name in effects.fields(effect)),
@@ -125,10 +152,14 @@ def page(effect: Effect, said: Words) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _inline(listed: re.Match[str]) -> str:
+    return f"[{', '.join(line.strip(' ,') for line in listed[1].splitlines())}]"
+
+
 def _off(name: str, value: object) -> str:
     return f"`{name}` unset" if value is None else f"`{name}` = {entries.value(value)}"
 
 
 def alt(effect: Effect, said: Words) -> str:
-    """Return the text in place of the picture: its caption without mathematics."""
-    return " ".join(f"{effect.name}: {said.caption}".replace("$", "").replace("\\", "").split())
+    """Return the text in place of the picture: what is seen. The caption says what it means."""
+    return f"{effect.name}: {SEEN[said.picture]}"

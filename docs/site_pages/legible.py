@@ -14,8 +14,14 @@ TAG = re.compile(r"(<[^>]*>)")
 AS_IT_IS = ("script", "style", "title", "math", "svg", "textarea")
 """Elements whose text is no running text."""
 PICTURE = re.compile(r"<img\b[^>]*\bsrc=\"([^\"]*_images/[^\"]+)\"[^>]*>(?!</a>)")
-NUMBER = re.compile(r"(?<!\w)\d[\d.]*e-\d+")
-"""One with a negative exponent, whose line may not end behind its minus."""
+CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
+FITS = 1100
+"""Width of a picture of one plot, whose letters can be read on a narrow screen that it fits [pixel]."""
+LONG, WHOLE = 7, 20
+"""Words of a cell of a table that has room for some in a line, however narrow the screen, and letters of a name that
+stays whole."""
+NUMBER = re.compile(r"(?<!\w)\d[\d.]*e-\d+|\(-\w+")
+"""One with a negative exponent, or a negative argument, whose line may not end behind its minus."""
 KEPT = (
     (re.compile(r"(?<=\d) (?=%)"), "\u00a0"),
     (re.compile(r"(?<=\+-) (?=\d)"), "\u00a0"),
@@ -34,6 +40,11 @@ NAMED = (
     ('<aside class="toc-drawer">', '<aside class="toc-drawer" aria-label="This page">'),
 )
 """Parts of the theme that lack what a screen reader says of them."""
+
+
+def width(png: bytes) -> int:
+    """Return the width of a PNG [pixel]."""
+    return int.from_bytes(png[16:20], "big")
 
 
 def page(html: str) -> str:
@@ -59,7 +70,7 @@ def _lines(html: str) -> str:
 def _names(text: str) -> str:
     for place, instead in KEPT:
         text = place.sub(instead, text)
-    return NUMBER.sub(lambda number: kept(number[0]), "<wbr>".join(name_parts(text)))
+    return NUMBER.sub(lambda number: kept(number[0]), "<wbr>".join(name_parts(text, WHOLE)))
 
 
 def _reached(html: str) -> str:
@@ -69,6 +80,11 @@ def _reached(html: str) -> str:
 
 
 def _scoped(html: str) -> str:
-    """Say of the heads of a table that they are of columns; a corner without a word is no head."""
+    """Say which heads of a table are of columns, and which cells are long; a corner without a word is no head."""
+    html = CELL.sub(_long, html)
     html = re.sub(r"<th class=\"head([^\"]*)\">", r'<th scope="col" class="head\1">', html)
     return re.sub(r"<th scope=\"col\"( class=\"[^\"]*\")>(\s*<p></p>\s*|\s*)</th>", r"<td\1></td>", html)
+
+
+def _long(cell: re.Match[str]) -> str:
+    return cell[0].replace("<td>", '<td class="long">', 1) if len(TAG.sub("", cell[1]).split()) >= LONG else cell[0]

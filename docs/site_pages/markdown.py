@@ -15,6 +15,8 @@ HELD = re.compile(r"(?<=[\d%]) \+- (?=\d)|(?<=\d) (?:%|of|nm|[mu]m\^2|[munp]?[JW
 """A deviation behind its number, a unit behind its own."""
 SEEDS = re.compile(r"(?<=\d) / (?=\d)")
 """Between the numbers of two seeds."""
+OPTION = re.compile(r"(?<![\w`-])--[a-z](?:[\w.-]*\w)?")
+"""Of a command, as a help text names it."""
 UNDERLINE = re.compile(r"^=+( +=+)+$")
 INDENT = "    "
 
@@ -32,8 +34,10 @@ def _code(part: str) -> str:
 
 def sentence(words: str) -> str:
     """Return a help text as a sentence, the pages that it names as links."""
+    words = OPTION.sub(r"`\g<0>`", words)
     told = text(words[:1].upper() + words[1:] if words[:2].strip().isalpha() and words.split()[0].islower() else words)
-    return LINKED.sub(lambda found: f"[{found[0]}](../{_plain(found[1])}.md)", told).rstrip(".") + "."
+    told = LINKED.sub(lambda found: f"[{found[0]}](../{_plain(found[1])}.md)", told)
+    return told if told.endswith(".") else f"{told}."
 
 
 def _plain(escaped: str) -> str:

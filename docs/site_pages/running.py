@@ -38,7 +38,8 @@ def commands() -> str:
     for name, parser in sorted(known.items()):
         parts += [f"## neuroep {name}", markdown.sentence(parser.description or "")]
         parts += [markdown.fenced(" ".join(_usage(parser)), "console")]
-        parts += [markdown.definitions(entries.option(action) for action in _told(parser))]
+        ordered = sorted(_told(parser), key=lambda action: (bool(action.option_strings), not action.required))
+        parts += [markdown.definitions(entries.option(action) for action in ordered)]
     return "\n\n".join(parts) + "\n"
 
 

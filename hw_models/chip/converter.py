@@ -71,7 +71,7 @@ class DAC(Converter):
     """What drives the lines of an array; see :mod:`hw_models.arrays.serial` for digits."""
 
     encoding: Literal["amplitude", "pulse_width", "pulses", "serial"] = at("conversion", default="amplitude")
-    """What carries a signal. Amplitude: a share of the read voltage. Pulse_width: a share of the time for which the
+    """What carries a signal. Amplitude: a share of the read voltage. Pulse width: a share of the time for which the
     full read voltage is applied. Pulses: a number of pulses of the full voltage, bit by bit, with b bits in 2^b - 1
     integration steps and one conversion. Serial: each bit by itself, b products of 1-bit inputs with a conversion each,
     whose errors are computed as those of one. The bill depends on it (:mod:`hw_models.cost.coding`)."""
@@ -80,8 +80,8 @@ class DAC(Converter):
     noise of its own, and the results are shifted and added digitally. Unset applies whole codes."""
     digit_sign: Literal["magnitude", "twos_complement"] = at("conversion", default="magnitude")
     """Signed codes in digits, or bit by bit (encoding serial). Magnitude: the sign goes with every digit of the
-    magnitude. Twos_complement: the sign bit is a digit of its own, of weight -2^(bits - 1), and no line is driven below
-    0."""
+    magnitude. Two's complement: the sign bit is a digit of its own, of weight -2^(bits - 1), and no line is driven
+    below 0."""
 
     def digits(self, unsigned: bool) -> int:
         """Return in how many digits a code is sent; 1 where it is sent whole."""

@@ -153,7 +153,7 @@ class Cost(Part):
     barrier_time: Known | None = at("bill", "s", None)
     """Events: time in which the cores agree that a step is over."""
     node: Known | None = at("bill", "nm", None)
-    """F: half the pitch of the lines, for the area of the devices."""
+    """Half the pitch F of the lines, for the area of the devices."""
     cell_area: Known | None = at("bill", "F^2", None)
     """Area of one device."""
     core_area: Known | None = at("bill", "mm^2", None)

@@ -7,7 +7,7 @@
 Signals are in the network's own units. Inside a crossbar an input is a share of the DAC's range, a weight a share of
 the weight range, so that a sensed current of 1 is one device pair at full swing driven at full range.
 
-Every field says its unit and when it acts or is drawn: once per device (it stays with the array), once per programming
+Every field says its unit and when it acts or is drawn: at fabrication (it stays with the array), once per programming
 (every time conductances are written), at every conversion or read. Meaning and equations: the modules that do the
 work, :mod:`hw_models.arrays.converters`, :mod:`hw_models.laws`, :mod:`hw_models.arrays.pulses`,
 :mod:`hw_models.arrays.wires`, :mod:`hw_models.arrays.crossbar`, :mod:`hw_models.arrays.events`.

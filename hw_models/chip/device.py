@@ -122,14 +122,14 @@ class Device(Part):
     drift_spread_above: Branch = at("programming", default=())
     """The same for the standard deviation of nu."""
     drift_start: Positive = at("programming", "s", 20.0)
-    """t0 of g (1 + t/t0)^-nu."""
+    """Time t0 after a write at which drift sets in: g (1 + t/t0)^-nu."""
     drift_activation: NonNegative = at("read", "eV", 0.0)
     """Activation energy of the onset of drift: at the chip's temperature T, drift_start is multiplied by exp(E/k (1/T -
     1/T0))."""
     drift_temperature: Positive = at("read", "K", 300.0)
     """T0, at which drift_start holds."""
     age: NonNegative = at("read", "s", 0.0)
-    """t: time from the last write of a device to its reads, on a chip that is deployed, evaluated or compared. While a
+    """Time t from the last write of a device to its reads, on a chip that is deployed, evaluated or compared. While a
     chip trains, devices are read right after they are written or, on a chip with a clock, after the time that has
     passed on it. Each pulse or reprogramming starts the time anew. The evaluation after each epoch reads the devices at
     this age. A trained chip may be read at any age without a new write."""

@@ -26,7 +26,7 @@ class Update(Part):
 
     scheme: RuleName = at("update", default="digital")
     """The learning rule: a digital master copy with reprogramming, digital accumulation that sends whole granules as
-    pulses, or pulses in memory. The command neuroep chips --rules lists them."""
+    pulses, or pulses in memory. ``neuroep chips --rules`` lists them."""
     reprogram_every: Count = at("update", "updates", 1)
     """Digital: updates of the master copy between two programmings."""
     write_threshold: Annotated[float, Field(ge=0, lt=1)] = at("update", "of the weight range", 0.0)
@@ -39,7 +39,7 @@ class Update(Part):
     pulse. Both describe the same pulses. Without noise they agree wherever the order of pulses does not matter."""
     signals: Literal["phases", "contrast", "net_counts"] | None = at("update", default=None)
     """Trains. Phases: +s+ x a+ and -s- x a-. Contrast: (s+ - s-) x mean a and mean s x (a+ - a-) of held phases.
-    Net_counts: the trains of both phases are counted at every device, and the difference is sent as pulses. Unset is
+    Net counts: the trains of both phases are counted at every device, and the difference is sent as pulses. Unset is
     contrast, for the rule pulsed it is phases."""
     train_length: Annotated[int, Field(ge=1, le=63)] = at("update", "pulse slots", 31)
     """Trains: length of the longest train."""

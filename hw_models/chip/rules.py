@@ -78,7 +78,7 @@ RULES: Mapping[str, RuleFacts] = {
     "mixed_precision": RuleFacts(
         "chi = optimiser(chi, g); n = trunc(chi/granule) pulses on W; chi -= n granule",
         NOTHING,
-        "chi (one number per weight), the outer products, and the moments of the optimiser",
+        "one number chi per weight, the outer products, and the moments of the optimiser",
         "Nandakumar et al., Front. Neurosci. 14:406, 2020",
         {"granule": None, "fill": None, "scaling": "off", "transfer.every": 1} | BEGINS | {"verify.rounds": 50},
     ),

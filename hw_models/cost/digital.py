@@ -7,8 +7,8 @@ The other operand and the sum stay in registers. int8 infers with weights of 8 b
 EP takes what exact arithmetic counts. Backpropagation takes one pass forward through the same products, and trains by
 three of them (forward, gradients of states, gradients of weights) and one multiply-add of the rule for every weight.
 
-Left out: exponentials, activations of memory beyond 8 KB, control, off-chip words. Constants in 45 nm at .9 V
-(Horowitz, ISSCC 2014): int8 add .03 and multiply .2 pJ, fp32 .9 and 3.7 pJ, 32 bits of an 8 KB SRAM 5 pJ.
+Left out: exponentials, activations of memory beyond 8 KB, control, off-chip words. Constants in 45 nm at 0.9 V
+(Horowitz, ISSCC 2014): int8 add 0.03 and multiply 0.2 pJ, fp32 0.9 and 3.7 pJ, 32 bits of an 8 KB SRAM 5 pJ.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ the time. With :math:`k = \operatorname{round}(32 x/\ln 2)` and :math:`r = 32 x/
 
 .. math:: e^x = 2^{k/32} 2^{r/32}, \qquad 2^{r/32} \approx 1 + r (c_2 + r (c_1 + r c_0))
 
-the first factor from a table of 32 numbers and the bits of k; the error is .502 units in the last place of the single
+the first factor from a table of 32 numbers and the bits of k; the error is 0.502 units in the last place of the single
 that it is rounded to.
 
 Source: ``expf`` of glibc from 2.27 on (S. Nagy, "optimized-routines", Arm, 2017), as it is compiled for processors with

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from hw_models.chip import ADC, DAC, Chip, Cost, Device, Layout, Timing
 
-SECOND = (0.348, 16.030, -43.853, 45.393, -16.815)
-"""The same a second after programming [uS over g/g_max, constant first]."""
 DAY = (0.701, 22.086, -50.773, 47.095, -16.458)
 """Standard deviation a day after programming [uS over g/g_max, constant first]."""
+SECOND = (0.348, 16.030, -43.853, 45.393, -16.815)
+"""The same a second after programming [uS over g/g_max, constant first]."""
 
 
 def chip() -> Chip:
@@ -48,12 +48,12 @@ def chip() -> Chip:
         adc=ADC(bits=8),  # ours
         timing=Timing(
             # An input of 8 bits is a sign and 7 bits of pulses, which the paper sends in two phases, here of 4 and 3
-            # bits: 2^4 - 1 and 2^3 - 1 pulses, each integrated in a step of .27 us.
+            # bits: 2^4 - 1 and 2^3 - 1 pulses, each integrated in a step of 0.27 us.
             integration=(15 + 7) * 0.27e-6,  # s, steps and phases: the paper's
-            # The output is converted after each phase, by steps of .30 us: of 8 bits, then of the 4 that the first
+            # The output is converted after each phase, by steps of 0.30 us: of 8 bits, then of the 4 that the first
             # phase has left open.
             adc=(8 + 4) * 0.3e-6,  # s, the steps are the paper's; that none stops early, as its charge is gone, is ours
-            dac=2 * 0.3e-6,  # s, the paper's .30 us to begin each phase
+            dac=2 * 0.3e-6,  # s, the paper's 0.30 us to begin each phase
             digital=20e-9,  # s, ours
             row=512 * 8.5e-6,  # s, write and verify of 8.5 us per cell, the paper's; two cells for each of 256 weights
         ),

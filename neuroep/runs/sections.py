@@ -82,7 +82,7 @@ class NetworkConfig(Section):
     readout: Literal["flat", "pooled"] = "flat"
     """What the dense stack reads of the attention: every position, or their sum over sqrt(n)."""
     inverse_temperature: Positive | None = None
-    """kappa of the attention [1]; unset means 1/sqrt(dim) for sentiment and 0.16 for inference."""
+    """Inverse temperature kappa of the attention [1]; unset means 1/sqrt(dim) for sentiment and 0.16 for inference."""
     potential: Literal["hard_sigmoid", "smooth_sigmoid", "tanh", "linear"] = "hard_sigmoid"
     """Neuron of every dense layer."""
     slope: Positive | None = None
@@ -258,9 +258,9 @@ class EstimatorConfig(Section):
     """Centred: number of states that are contrasted, an even number of nudges within +-beta. The bias falls with this
     power of beta."""
     order: Order = "fixed"
-    """Of the nudged phases: + - (fixed), + - or - + at random for each batch or each sample of it (batch, sample;
-    centred alone), + - - + (mirrored: each settled twice, and the contrasts averaged; with one nudge the free phase
-    takes its turns too: free + + free, the free one settled once more at the end)."""
+    """Order of the nudged phases. Fixed: plus, minus. Batch, sample: plus, minus or minus, plus, at random for each
+    batch or each sample of it (centred alone). Mirrored: plus, minus, minus, plus, each settled twice, and the
+    contrasts averaged; with one nudge the free phase takes its turns too: free, plus, plus, free."""
     periods: Annotated[int, Field(ge=1, le=PERIODS)] = 1
     """How often the nudge goes through its phases. The contrasts are averaged (a lock-in with a square wave)."""
     null: bool = False

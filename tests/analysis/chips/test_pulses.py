@@ -50,6 +50,17 @@ def test_presets_are_drawn(name: str, tmp_path: Path) -> None:
     style.save(ax, tmp_path / "picture.png")
 
 
+def test_devices_of_one_sided_pairs_only_grow() -> None:
+    """No pulse takes them down: there is one branch, and the mean device never falls."""
+    found = pulse_response(load("nandakumar_2020_pcm"), pulses=40)
+    assert found.one_sided and found.given == found.pulses[-1] == 40 and found.turn == len(found.pulses) - 1
+    assert (np.diff(found.mean) >= 0).all() and found.mean[-1] > found.mean[0]
+    both = pulse_response(load("nandakumar_2020_pcm").device.pulse, pulses=40)
+    assert not both.one_sided and both.given == 40 and both.pulses[-1] == 80
+    ax = plot_pulse_response(found)
+    assert [text.get_text() for text in ax.texts] == ["potentiation"]
+
+
 def test_refused_with_one_line() -> None:
     for name in ("orchard_2021_loihi2", "legallo_2023_hermes"):
         with pytest.raises(ConfigError, match=f"'{name}' learns by update scheme 'digital'"):
