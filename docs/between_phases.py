@@ -25,6 +25,7 @@ import numpy as np
 import trainings
 from trainings import CONFIG, add, asked, entries, pairs
 
+from neuroep.errors import unknown
 from neuroep.gradients.yardsticks import cosine
 from neuroep.runs.session import Session
 
@@ -137,6 +138,8 @@ def agreement(session: Session, ideal: Session, weights: dict[str, np.ndarray]) 
 def measure_rows(path: Path, words: str = "", most: int | None = None) -> None:
     """Add trainings of the tables that are missing, of faults whose name has these words; ``most`` at a time."""
     chosen = [row for row in rows() if words in row.fault]
+    if not chosen:
+        raise SystemExit(unknown("fault", words, tuple(dict.fromkeys(row.fault for row in rows()))))
     for chip, row in itertools.product(CHIPS, chosen):
         for seed in row.seeds:
             if chip in CHIPS[: row.chips] and (row.settings, seed, chip) not in {key(line) for line in entries(path)}:

@@ -22,6 +22,7 @@ from trainings import add, asked, brief, entries, put, trained
 
 from hw_models import presets
 from hw_models.chip.rules import RULES
+from neuroep.errors import unknown
 from neuroep.runs.bills import quantity
 from neuroep.runs.costs import learned
 from neuroep.runs.session import Session
@@ -105,7 +106,16 @@ def key(line: Mapping[str, Any]) -> tuple[str, str, bool, str, int]:
 
 
 def measure(path: Path, words: Sequence[str] = ()) -> None:
-    """Add what is missing, of rows that have one of the words in each of their kinds that is named."""
+    """Add what is missing, of rows that have one of the words in each of their kinds that is named.
+
+    Raises
+    ------
+    SystemExit
+        For a word that names no row.
+    """
+    for word in words:
+        if all(word not in names for names in kinds()):
+            raise SystemExit(unknown("word", word, tuple(name for names in kinds() for name in names)))
     for row, seed in itertools.product(rows(), SEEDS):
         line = row._asdict() | {"seed": seed}
         if chosen(row, seed, words) and key(line) not in {key(each) for each in entries(path)}:
@@ -114,15 +124,14 @@ def measure(path: Path, words: Sequence[str] = ()) -> None:
 
 def chosen(row: Row, seed: int, words: Sequence[str]) -> bool:
     """Tell whether a row is among those that words name: presets, rules, seeds, and what :func:`kind` calls them."""
-    for names, own in (
-        ({*devices(), "none"}, row.preset),
-        ({*rules(), EXACT}, row.rule),
-        (set(map(str, SEEDS)), str(seed)),
-        ({"wrong", "again", "right", "off"}, kind(row)),
-    ):
-        if (named := names & set(words)) and own not in named:
-            return False
-    return True
+    owns = row.preset, row.rule, str(seed), kind(row)
+    told = zip(kinds(), owns, strict=True)
+    return all(own in words for names, own in told if set(names) & set(words))
+
+
+def kinds() -> tuple[tuple[str, ...], ...]:
+    """Return the words that there are: of presets, rules, seeds, and references."""
+    return (*devices(), "none"), (*rules(), EXACT), tuple(map(str, SEEDS)), ("wrong", "again", "right", "off")
 
 
 def kind(row: Row) -> str:

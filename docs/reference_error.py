@@ -21,6 +21,7 @@ import numpy as np
 from trainings import asked
 
 import neuroep
+from neuroep.errors import unknown
 
 CONFIG = "examples/configs/digits.toml"
 SETTINGS = {
@@ -97,7 +98,11 @@ def entries(path: Path) -> list[dict]:
 
 def measure(path: Path, *rules: str) -> None:
     """Add trainings that are missing, of these rules or of all."""
-    for case in cases(rules or (*CEILINGS, *RULES)):
+    known = (*CEILINGS, *RULES)
+    for rule in rules:
+        if rule not in known:
+            raise SystemExit(unknown("rule", rule, known))
+    for case in cases(rules or known):
         if list(case) not in [line["case"] for line in entries(path)]:
             line = trained(case)
             with path.open("a") as file:

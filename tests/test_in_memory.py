@@ -42,6 +42,12 @@ def test_words_name_rows() -> None:
     assert in_memory.chosen(again, 1, ("again",)) and not in_memory.chosen(again, 1, ("wrong",))
 
 
+def test_a_word_that_names_no_row_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"unknown word 'agadd'.*did you mean 'agad'"):
+        in_memory.measure(tmp_path / "rows.jsonl", ("ecram", "agadd"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_lines_become_a_table() -> None:
     """The best rule in bold; a seed that is missing, and one that diverged, are told."""
     lines = [{"preset": "none", "rule": "exact", "wrong": False, "seed": seed, "accuracy": 99.0} for seed in (0, 1, 2)]
