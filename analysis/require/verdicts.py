@@ -21,8 +21,9 @@ mean of lognormal numbers). p has to be at most a/2: chips with stuck devices ar
 half the level is what three to twelve of them need to be wrong in 5 to 6 % (``tests/benchmarks/verdicts.py``).
 
 Of K samples that a seed draws from a split of N, even chips that are all alike have accuracies that scatter by
-sqrt(g (1 - g)/K (N - K)/(N - 1)), at the target g. S is no smaller than what this is on the scale of z, so that three
-seeds that are all right on 20 samples do not seem to be exactly known. All right counts as a quarter of a sample wrong.
+sqrt(g (1 - g)/K (N - K)/(N - 1)), at the target g. Student's spread is no smaller than this, and S no smaller than what
+it is on the scale of z: two seeds with 17 of 20 samples, or three that are all right, do not seem to be exactly known.
+All right counts as a quarter of a sample wrong.
 """
 
 from __future__ import annotations
@@ -145,7 +146,8 @@ class Judge:
             mean = statistics.fmean(values)
             error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
             wrong = (1 - self.confidence) / len(looks)
-            sure = abs(mean - self.target) > float(t.isf(wrong, max(len(values) - 1, 1))) * error
+            least = samples.scatter(self.target) / math.sqrt(len(values))
+            sure = abs(mean - self.target) > float(t.isf(wrong, max(len(values) - 1, 1))) * max(error, least)
             if sure and mean > self.target:
                 sure = chance(values, self.target, samples) <= SKEWED * wrong
             found = Verdict(mean >= self.target, sure, mean, error, len(values))

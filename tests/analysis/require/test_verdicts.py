@@ -69,6 +69,16 @@ def test_few_samples_are_not_exactly_known():
     assert judge(0.7, 0.95, 3, 3).verdict(dict.fromkeys(range(3), 1.0), SamplesSeen(20, 1000))[0].sure
 
 
+@pytest.mark.parametrize(("share", "seen"), [(0.97, 20), (0.87, 20), (0.87, 40)])
+def test_two_chips_that_agree_by_chance_are_no_miss(share, seen):
+    """Chips all alike, exactly at the target: by their own spread alone 8 to 12 % of two or four "miss" it."""
+    rng, right = np.random.default_rng(0), round(2000 * share)
+    for most in (2, 4):
+        draws = rng.hypergeometric(right, 2000 - right, seen, (1000, most)) / seen
+        told = [judged(row.tolist(), share, SamplesSeen(seen, 2000), first=2, most=most) for row in draws]
+        assert np.mean([each.sure and not each.met for each in told]) < 0.05
+
+
 def test_a_few_samples_at_the_target():
     """2,000 sets of 12 chips with 20 to 40 of 1,000 samples, 97 % right: by Student's t 11 to 20 % "meet" it."""
     rng = np.random.default_rng(3)
