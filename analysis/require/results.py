@@ -276,7 +276,7 @@ class Requirement(Tabular):
             lines.append(f"contradicted: accuracy falls by up to {by}; bounds were widened by that")
         if self.noise > NOISY * self.design["resolution"]:
             stray = f"means over {seeds} chips stray by {100 * self.noise:.2f} points, more than {NOISY:g} levels"
-            cure = f"take a resolution above {self.noise / NOISY:.2g}, or more chips"
+            cure = f"take a resolution of {_up(self.noise / NOISY):.2g}, or more chips"
             lines.append(f"noise: {stray}; other chips may give another front: {cure}")
         target = self.design["target"]
         if target is not None:
@@ -343,6 +343,12 @@ class Requirement(Tabular):
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
         failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""
         return lined([*lines, f"{len(self.sweep.rows)} trials{failed}; written to {self.out}"])
+
+
+def _up(value: float) -> float:
+    """Return a number, rounded up to two digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / unit - 1e-9) * unit
 
 
 def load(path: str | Path) -> Requirement:

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 
 from analysis import require
 from analysis.require.measure import _Bench, _meet
-from analysis.require.results import REQUIRE, Requirement
+from analysis.require.results import REQUIRE, Requirement, _up
 from analysis.require.verdicts import judge
 from analysis.sweep.results import Sweep
 from analysis.sweep.right import SamplesSeen
@@ -253,6 +253,12 @@ def test_the_tables(bits, front):
     assert any("is the cheapest that meets 80 %" in line or "no point that was run meets" in line for line in lines)
     prices = [one.price for one in front.front]
     assert prices == sorted(prices)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.102, "0.11"), (0.1, "0.1"), (0.0201, "0.021"), (0.99, "0.99"), (1.2, "1.2")])
+def test_a_resolution_that_would_do_is_rounded_up(value, shown):
+    """Before, of one of 0.1 that was too fine, "take a resolution above 0.1" was said."""
+    assert f"{_up(value):.2g}" == shown
 
 
 def test_a_sweep_is_no_requirement(sweep):
