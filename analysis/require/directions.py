@@ -6,8 +6,8 @@ at n seeds decides for a field if on any of its edges |mean(d)| exceeds Student'
 = (1 - confidence)/looks: where nothing changes along a field, no more than that share is said to rise or to fall. Looks
 are those of verdicts. What no look decides goes by the largest change, and is called open.
 
-A seed that failed at a corner tells nothing of its edges. Where no edge of a field has a seed that failed at neither end,
-one that failed classifies nothing and counts as 0: accuracy rises away from where no chip works.
+A seed that failed at a corner tells nothing of its edges. Where no edge of a field has a seed that failed at neither
+end, one that failed classifies nothing and counts as 0: accuracy rises away from where no chip works.
 
 Where edges disagree, the one along which accuracy surely changes most tells. If all corners surely meet the target, or
 all surely miss it, no seed is run for the direction alone.
