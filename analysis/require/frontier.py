@@ -2,8 +2,8 @@
 
 Prices of all points are known. Points are tuples of indices, one for each field; assumed is that accuracy goes one way
 along every field. Which way tell the points at both ends of the grid, with their neighbours at the other end of each
-field (:meth:`Frontier.directions`); "above" is where accuracy is higher. Then a point is no more accurate than the known
-points above it, and a known point that is no dearer and as accurate as that shuts it out. Of a point that has some of
+field (:meth:`Frontier.directions`); "above" is where accuracy is higher. Then a point is no more accurate than known
+ones above it, and a known point that is no dearer and as accurate as that shuts it out. Of a point that has some of
 its chips, and not all, the bounds of its mean (:mod:`analysis.require.standings`) take the place of the mean: most
 points are shut out, or shut others out, after one chip. What is on the front has all of them.
 

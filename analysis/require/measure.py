@@ -31,7 +31,7 @@ from analysis.sweep.stopping import Rule
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from neuroep.errors import ConfigError, unknown
-from neuroep.runs import bills
+from neuroep.runs import arguments, bills
 
 RESOLUTION = 0.01
 """Of levels of accuracy on a front, unless said otherwise."""
@@ -254,9 +254,7 @@ def _judge(
         raise ConfigError(unknown("price", against, list(UNITS)))
     if most is not None:
         raise ConfigError(f"max_seeds is {most}: against a price every point has the same chips, give seeds")
-    if seeds is not None and seeds < 1:
-        raise ConfigError(f"seeds is {seeds}: allowed are whole numbers from 1")
-    count = SEEDS if seeds is None else seeds
+    count = SEEDS if seeds is None else arguments.whole("seeds", seeds)
     judge(0.5 if target is None else target, confidence)
     return Judge(0.5 if target is None else target, confidence, count, count)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from analysis.sweep import designs
 from analysis.sweep.designs import Axis, Interval
 from neuroep.errors import ConfigError
+from neuroep.runs import arguments
 from neuroep.runs.overrides import dotted
 
 STEPS = 17
@@ -56,8 +57,11 @@ def scale(text: str, steps: int = STEPS) -> Scale:
 
 def scales(texts: Sequence[str], steps: int = STEPS) -> list[Scale]:
     """Read several fields; see :func:`scale`."""
+    if isinstance(texts, str):
+        raise ConfigError(f"fields are '{texts}': give a list, for example ['chip.adc.bits=2:10']")
     if not texts:
         raise ConfigError("no field is named: add --field chip.adc.bits=2:10")
+    steps = arguments.whole("steps", steps)
     if steps < 2:
         raise ConfigError(f"steps is {steps}: a range has at least 2")
     if steps > designs.MOST:

@@ -37,6 +37,8 @@ def test_values_in_their_order(text, steps, texts):
         (["chip.adc.bitz=3:4"], 17, "did you mean '--chip.adc.bits'?"),
         (["chip.adc.bits=3:4", "chip.adc.bits=5:6"], 17, "field chip.adc.bits is given twice"),
         (["chip.device.mismatch=0..1"], 1, "steps is 1: a range has at least 2"),
+        (["chip.device.mismatch=0..1"], 2.5, "steps is 2.5: allowed are whole numbers from 1"),
+        ("chip.adc.bits=2:4", 17, "fields are 'chip.adc.bits=2:4': give a list"),
         (["chip.device.mismatch=0..1"], 10**9, "steps is 1000000000: a range has at most 100000"),
     ],
 )

@@ -133,6 +133,9 @@ def test_seeds_that_failed():
         ({"target": 87}, "target is 87: allowed are shares between 0 and 1"),
         ({"target": 0.9, "confidence": 95}, "confidence is 95: allowed are shares from 0.5"),
         ({"target": 0.9, "first": 1}, "seeds is 1: a verdict needs at least 2"),
+        ({"target": 0.9, "first": 2.5}, "seeds is 2.5: allowed are whole numbers from 1"),
+        ({"target": 0.9, "most": "6"}, "max_seeds is '6': allowed are whole numbers from 1"),
+        ({"target": 0.9, "most": 10**9}, "max_seeds is 1000000000: of a point at most 100000 are run"),
         ({"target": 0.9, "first": 5, "most": 4}, "max_seeds is 4: should be at least the 5 seeds"),
     ],
 )
