@@ -135,7 +135,7 @@ class Frontier:
         among = np.ones(len(self.places), dtype=bool)
         while len(chosen) < most and (number := seen.best(among)) is not None:
             count = len(found.get(self.places[number], ()))
-            chosen[self.places[number]] = self.seeds if len(seen.at) < WHOLE else count + 1
+            chosen[self.places[number]] = self.seeds if int(seen.stand.whole.sum()) < WHOLE else count + 1
             among &= ~(self._below[number] | self._below[:, number])
         return chosen
 

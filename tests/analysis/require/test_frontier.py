@@ -89,6 +89,18 @@ def test_directions_go_by_the_larger_change_and_by_levels():
     assert set(frontier.next({})) == {(0, 0), (2, 0), (0, 3), (2, 3)} and set(frontier.next({}).values()) == {1}
 
 
+def test_noise_is_known_from_four_whole_points_before_others_have_one_chip():
+    """Beside the ends of the grid, which have one chip for the directions: these tell no noise."""
+    accuracies, prices = curves(3, 0.002, 3)
+    frontier, known = Frontier(SHAPE, prices, 0.02, 3), {}
+    while sum(len(found) == 3 for found in known.values()) < 4:
+        ends = len(known) < 8
+        for place, count in frontier.next(known, 2).items():
+            assert ends or count == 3
+            known[place] = accuracies[place][:count].tolist()
+    assert all(len(known[place]) == 3 for place in [(0, 0, 0), (7, 4, 4)]) and len(known) <= 10
+
+
 def test_most_points_have_one_chip_and_the_front_has_all():
     accuracies, prices = curves(3, 0.002, 3)
     known = searched(accuracies, prices, 0.02)
