@@ -43,7 +43,7 @@ from hw_models.chip import Chip
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from neuroep.errors import ConfigError
-from neuroep.runs import config as configuration
+from neuroep.runs import arguments, config as configuration
 
 SEEDS = 10
 """Chips of every condition, unless said otherwise."""
@@ -108,8 +108,7 @@ def run(
         For the first thing that cannot be, before anything runs or is written.
     """
     wanted = rule(SEEDS if seeds is None and until is None else seeds, until, max_seeds)
-    if pairs < 0:
-        raise ConfigError(f"pairs is {pairs}: allowed are whole numbers from 0")
+    pairs = arguments.whole("pairs", pairs, 0)
     source = Path(source)
     mode = mode_of(source, mode)
     pool = pool_of(workers, cluster, timeout, executor)

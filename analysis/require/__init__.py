@@ -8,6 +8,7 @@
 scales        the values of a field, in their order
 verdicts      whether a point meets the target, with a confidence
 directions    along which way accuracy rises
+borders       where the target begins to be met on a line, in words
 search        where a grid begins to meet it, along one field and along two
 frontier      which points may be on the front
 standings     what a few chips of a point tell of its mean over all

@@ -6,6 +6,9 @@ at n seeds decides for a field if on any of its edges |mean(d)| exceeds Student'
 = (1 - confidence)/looks: where nothing changes along a field, no more than that share is said to rise or to fall. Looks
 are those of verdicts. What no look decides goes by the largest change, and is called open.
 
+A seed that failed at a corner tells nothing of its edges. Where no edge of a field has a seed that failed at neither
+end, one that failed classifies nothing and counts as 0: accuracy rises away from where no chip works.
+
 Where edges disagree, the one along which accuracy surely changes most tells. If all corners surely meet the target, or
 all surely miss it, no seed is run for the direction alone.
 """
@@ -80,9 +83,11 @@ def _told(edges: Sequence[tuple[Found, Found]], count: int, wrong: float) -> tup
     from scipy.stats import t
 
     changes: list[tuple[bool, float]] = []
-    for low, high in edges:
-        pairs = [(low[seed], high[seed]) for seed in range(count)]
-        apart = [b - a for a, b in pairs if a is not None and b is not None]
+    pairs = [[(low[seed], high[seed]) for seed in range(count)] for low, high in edges]
+    differences = [[b - a for a, b in pair if a is not None and b is not None] for pair in pairs]
+    if not any(differences):
+        differences = [[(b or 0.0) - (a or 0.0) for a, b in pair if a is not b] for pair in pairs]
+    for apart in differences:
         if not apart:
             continue
         mean, clear = statistics.fmean(apart), False

@@ -1,10 +1,11 @@
 """The Pareto front of accuracy against a price over a grid, from as few trials as can be.
 
-Prices of all points are known. Points are tuples of indices, one for each field; assumed is that accuracy does not fall
-along any field. Then a point is no more accurate than the known points above it, and a known point that is no dearer
-and as accurate as that shuts it out. Of a point that has some of its chips, and not all, the bounds of its mean
-(:mod:`analysis.require.standings`) take the place of the mean: most points are shut out, or shut others out, after one
-chip. What is on the front has all of them.
+Prices of all points are known. Points are tuples of indices, one for each field; assumed is that accuracy goes one way
+along every field. Which way tell the points at both ends of the grid, with their neighbours at the other end of each
+field (:meth:`Frontier.directions`); "above" is where accuracy is higher. Then a point is no more accurate than known
+ones above it, and a known point that is no dearer and as accurate as that shuts it out. Of a point that has some of
+its chips, and not all, the bounds of its mean (:mod:`analysis.require.standings`) take the place of the mean: most
+points are shut out, or shut others out, after one chip. What is on the front has all of them.
 
 What is left open is measured next where most is decided: of each point that may be run the number of open ones is
 counted that its next chip should shut out, by the accuracy that is expected there
@@ -66,7 +67,7 @@ class Frontier:
     Parameters
     ----------
     shape : sequence of int
-        Values of each field, in the order in which accuracy does not fall.
+        Values of each field.
     prices : mapping
         Of every point.
     resolution : float
@@ -87,9 +88,11 @@ class Frontier:
     ) -> None:
         self.places: list[Place] = list(product(*map(range, shape)))
         self.resolution, self.seeds, self.confidence = resolution, seeds, confidence
+        self._last = tuple(size - 1 for size in shape)
         at, price = np.array(self.places), np.array([prices[place] for place in self.places])
+        self._at, self._rising = at, (True,) * len(shape)
         self._expectations = Expectations(at)
-        self._below = np.all(at[:, None] <= at[None], axis=2)
+        self._below = _nowhere_above(at)
         """(points, points): whether the first is nowhere above the second."""
         self._cheaper = price[:, None] <= price[None]
         """(points, points): whether the first is no dearer than the second."""
@@ -121,7 +124,10 @@ class Frontier:
 
         Nothing is left to be run when the front is known.
         """
-        ends = list(dict.fromkeys([self.places[0], self.places[-1]]))
+        if missing := [place for edge in self._edges() for place in edge if not found.get(place)]:
+            return dict.fromkeys(missing, 1)
+        self._turn(found)
+        ends = list(dict.fromkeys([self._end(False), self._end(True)]))
         if missing := [place for place in ends if len(found.get(place, ())) < self.seeds]:
             return dict.fromkeys(missing, self.seeds)
         seen = self._seen(found)
@@ -129,12 +135,49 @@ class Frontier:
         among = np.ones(len(self.places), dtype=bool)
         while len(chosen) < most and (number := seen.best(among)) is not None:
             count = len(found.get(self.places[number], ()))
-            chosen[self.places[number]] = self.seeds if len(seen.at) < WHOLE else count + 1
+            chosen[self.places[number]] = self.seeds if int(seen.stand.whole.sum()) < WHOLE else count + 1
             among &= ~(self._below[number] | self._below[:, number])
         return chosen
 
+    def directions(self, found: Mapping[Place, Found]) -> tuple[bool, ...]:
+        """Return of each field whether accuracy rises along it.
+
+        By the larger of its changes at the two ends of the grid, each the mean over the seeds that both its points
+        have. A change below a level tells nothing, and accuracy is said to rise: bounds have a margin for that. So is
+        it where an end is not known.
+        """
+        rising = [True] * len(self._last)
+        largest = [self.resolution] * len(self._last)
+        for low, high in self._edges():
+            pairs = zip(found.get(low, ()), found.get(high, ()), strict=False)
+            apart = [b - a for a, b in pairs if a is not None and b is not None]
+            n = next(n for n, (a, b) in enumerate(zip(low, high, strict=True)) if a != b)
+            if apart and abs(change := float(np.mean(apart))) >= largest[n]:
+                rising[n], largest[n] = change > 0, abs(change)
+        return tuple(rising)
+
+    def _edges(self) -> list[tuple[Place, Place]]:
+        """Return pairs of points that one field tells apart, at its ends: all others at their first or last value."""
+        found: list[tuple[Place, Place]] = []
+        for n, last in enumerate(self._last):
+            for others in (0,) * len(self._last), self._last:
+                if last:
+                    found.append(((*others[:n], 0, *others[n + 1 :]), (*others[:n], last, *others[n + 1 :])))
+        return list(dict.fromkeys(found))
+
+    def _end(self, best: bool) -> Place:
+        """Return the point where accuracy should be highest, or lowest."""
+        return tuple(last if up == best else 0 for up, last in zip(self._rising, self._last, strict=True))
+
+    def _turn(self, found: Mapping[Place, Found]) -> None:
+        """Take the directions that are known."""
+        if (rising := self.directions(found)) != self._rising:
+            self._rising = rising
+            self._below = _nowhere_above(np.where(rising, self._at, -self._at))
+
     def _known(self, found: Mapping[Place, Found]) -> tuple[np.ndarray, Standings]:
-        """Return numbers of the known points, and how they stand."""
+        """Return numbers of the known points, and how they stand, with the directions that they tell."""
+        self._turn(found)
         at = [n for n, place in enumerate(self.places) if found.get(place)]
         rows = [found[self.places[n]] for n in at]
         return np.array(at, dtype=int), standings(rows, self.seeds, self.confidence, len(self.places))
@@ -228,6 +271,14 @@ class _Seen:
         count[self.at] = stand.count
         sigma = stand.noise * math.sqrt(seeds)
         return stand.quantile * sigma * np.sqrt(np.maximum(1 / (count + 1) - 1 / seeds, 0))
+
+
+def _nowhere_above(at: np.ndarray) -> np.ndarray:
+    """Return whether points are nowhere above others, (points, points), of indices (points, fields)."""
+    found = np.ones((len(at), len(at)), dtype=bool)
+    for along in at.T:
+        found &= along[:, None] <= along[None]
+    return found
 
 
 def _some(numbers: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ ledger alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from itertools import product
@@ -30,7 +31,7 @@ from analysis.sweep.stopping import Rule
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from neuroep.errors import ConfigError, unknown
-from neuroep.runs import bills
+from neuroep.runs import arguments, bills
 
 RESOLUTION = 0.01
 """Of levels of accuracy on a front, unless said otherwise."""
@@ -38,6 +39,8 @@ PRICED = 16
 """Samples on which points are priced."""
 SEEDS = 3
 """Chips of a point on a front, unless said otherwise."""
+MOST_PRICED = 10_000
+"""Points against a price: each is held against each other."""
 AT_ONCE = 2
 """Points of a front that are run side by side."""
 
@@ -111,7 +114,7 @@ def run(
     judged = _judge(target, against, confidence, seeds, max_seeds, len(axes))
     if not 0 < resolution < 1:
         raise ConfigError(f"resolution is {resolution}: allowed are shares between 0 and 1, for example 0.01")
-    grid = _Grid(axes)
+    grid = _Grid(axes, MOST if against is None else MOST_PRICED)
     pool = pool_of(workers, cluster, timeout, executor)
     shared = of(source, overrides, recipe, mode=mode, out=out, varied=[axis.name for axis in axes])
     among = {"mode": mode, "split": split}
@@ -144,14 +147,11 @@ def run(
 class _Grid:
     """All points of some fields."""
 
-    def __init__(self, axes: Sequence[Scale]) -> None:
+    def __init__(self, axes: Sequence[Scale], most: int = MOST) -> None:
         self.axes = axes
         self.shape = [len(axis.texts) for axis in axes]
-        count = 1
-        for size in self.shape:
-            count *= size
-        if count > MOST:
-            raise ConfigError(f"the fields have {count} points, allowed are {MOST}: give fewer values")
+        if (count := math.prod(self.shape)) > most:
+            raise ConfigError(f"the fields have {count} points, allowed are {most}: give fewer values")
         self.places: list[Place] = list(product(*map(range, self.shape)))
         self.choices = [
             {axis.name: axis.texts[n] for axis, n in zip(axes, place, strict=True)} for place in self.places
@@ -201,12 +201,19 @@ def _meet(bench: _Bench, shape: Sequence[int]) -> None:
     """Ask for the points that tell where the target is met."""
     rising = bench.directions(shape).rising
 
-    def met(*turned: int) -> bool:
+    def verdict(*turned: int) -> Verdict:
         ends = zip(turned, rising, shape, strict=True)
-        return bench.verdict(tuple(n if up else size - 1 - n for n, up, size in ends)).met
+        return bench.verdict(tuple(n if up else size - 1 - n for n, up, size in ends))
+
+    def met(*turned: int) -> bool:
+        return verdict(*turned).met
 
     if len(shape) == 1:
-        for place in checks(bisect(met, *shape), *shape):
+        first = bisect(met, *shape)
+        # Where verdicts on the way are open: from where on it is surely met, and up to where it is surely missed.
+        bisect(lambda n: (found := verdict(n)).met and found.sure, *shape)
+        bisect(lambda n: (found := verdict(n)).met or not found.sure, *shape)
+        for place in checks(first, *shape):
             met(place)
         return
     for column, line in checks_of_contour(contour(met, *shape), shape[0]):
@@ -247,9 +254,7 @@ def _judge(
         raise ConfigError(unknown("price", against, list(UNITS)))
     if most is not None:
         raise ConfigError(f"max_seeds is {most}: against a price every point has the same chips, give seeds")
-    if seeds is not None and seeds < 1:
-        raise ConfigError(f"seeds is {seeds}: allowed are whole numbers from 1")
-    count = SEEDS if seeds is None else seeds
+    count = SEEDS if seeds is None else arguments.whole("seeds", seeds)
     judge(0.5 if target is None else target, confidence)
     return Judge(0.5 if target is None else target, confidence, count, count)
 

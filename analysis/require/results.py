@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
 
 from analysis.ablate.results import aligned
+from analysis.require.borders import Border, border
 from analysis.require.directions import Directions, directions
 from analysis.require.frontier import Frontier, Place, front_of
 from analysis.require.search import violations
@@ -37,6 +38,8 @@ UNITS = {"energy": "J", "latency": "s", "area": "m^2"}
 """Prices, and their units."""
 ERRORS = "+-: standard error of the mean over the chips of a point"
 """Below a table with such a column."""
+TOLD = 8
+"""Points that are named where chips failed."""
 NOISY = 0.15
 """Levels by which means may stray before it is told."""
 
@@ -48,28 +51,6 @@ class FrontPoint:
     values: tuple[object, ...]
     accuracy: float
     price: float
-
-
-@dataclass(frozen=True)
-class Border:
-    """Where the target begins to be met along the first field."""
-
-    line: object
-    """Value of the second field; None where there is one alone."""
-    misses: object
-    """Last value that misses it; None where all that are known meet it."""
-    meets: object
-    """First value that meets it; None where none does."""
-    open: tuple[object, ...]
-    """Values whose verdict is open: their means alone tell on which side they lie."""
-    between: tuple[object, object] | None
-    """Where the two above are not both sure: the nearest values on either side that are, or the end of the field."""
-    skipped: tuple[object, ...]
-    """Values between these that were not run."""
-    rising: bool
-    """Whether larger values meet it."""
-    ran: int = field(default=0, compare=False)
-    """How many values were run."""
 
 
 @dataclass(frozen=True)
@@ -178,26 +159,12 @@ class Requirement(Tabular):
     @cached_property
     def borders(self) -> list[Border]:
         """Where the target begins to be met, on each line of the second field that is known."""
-        rising = self.rising[0]
         lines = [()] if len(self.fields) == 1 else [(n,) for n in range(len(self.axes[1]))]
         found = []
         for line in lines:
             along = {p[0]: v for p, v in self.verdicts.items() if p[1:] == line}
-            if not along:
-                continue
-            met = sorted((n for n, v in along.items() if v.met), reverse=not rising)
-            missed = [n for n, v in along.items() if not v.met and (not met or (n < met[0]) == rising)]
-            last = (max(missed) if rising else min(missed)) if missed else None
-            values, at = self.axes[0], self.axes[1][line[0]] if line else None
-            ends = [*met[:1], *([] if last is None else [last])]
-            misses, meets = None if last is None else values[last], values[met[0]] if met else None
-            open_ = tuple(values[n] for n in sorted(along) if not along[n].sure)
-            between, skipped = None, range(0)
-            if not all(along[n].sure for n in ends):
-                low, high = _sure(along, len(values), rising)
-                between, skipped = (values[low], values[high]), range(low, high + 1)
-            left_out = tuple(values[n] for n in skipped if n not in along)
-            found.append(Border(at, misses, meets, open_, between, left_out, rising, len(along)))
+            at = self.axes[1][line[0]] if line else None
+            found += [border(at, self.axes[0], along, self.rising[0])] if along else []
         return found
 
     @cached_property
@@ -219,15 +186,17 @@ class Requirement(Tabular):
 
     @cached_property
     def means(self) -> dict[Place, float]:
-        """Mean accuracy of the points that were run."""
-        known = {place: [v for v in seeds.values() if v is not None] for place, seeds in self.accuracies.items()}
-        return {place: sum(values) / len(values) if values else 0.0 for place, values in known.items()}
+        """Mean accuracy of the points that were run: of the chips that a verdict is of, or of those of a front."""
+        if self.design["against"] is None:
+            return {place: 0.0 if math.isnan(found.mean) else found.mean for place, found in self.verdicts.items()}
+        known = {place: [v for v in seeds if v is not None] for place, seeds in self._search[1].items()}
+        return {place: statistics.fmean(values) if values else 0.0 for place, values in known.items()}
 
     @cached_property
     def front(self) -> list[FrontPoint]:
         """Points on the front, the cheapest first."""
         seeds = self.design["seeds"]
-        whole = {place for place, found in self.accuracies.items() if len(found) >= seeds}
+        whole = {place for place, found in self._search[1].items() if len(found) == seeds}
         priced = {place: mean for place, mean in self.means.items() if place in self.prices and place in whole}
         places = front_of(priced, self.prices, self.design["resolution"])
         return [FrontPoint(self.values(place), priced[place], self.prices[place]) for place in places]
@@ -237,7 +206,8 @@ class Requirement(Tabular):
         """The grid of a front, and the accuracies that its search goes by."""
         shape, prices, seeds = [len(values) for values in self.axes], self.prices, self.design["seeds"]
         whole = {place: prices.get(place, math.inf) for place in product(*map(range, shape))}
-        found = {place: [of[seed] for seed in sorted(of)[:seeds]] for place, of in self.accuracies.items()}
+        first = {place: list(takewhile(of.__contains__, range(seeds))) for place, of in self.accuracies.items()}
+        found = {place: [self.accuracies[place][seed] for seed in known] for place, known in first.items() if known}
         return Frontier(shape, whole, self.design["resolution"], seeds, self.design["confidence"]), found
 
     @property
@@ -261,7 +231,8 @@ class Requirement(Tabular):
         """What is found, in lines."""
         if self.design["against"] is not None:
             return self._said_of_front()
-        lines = [self._said(border) for border in self.borders]
+        at = "" if len(self.fields) == 1 else f"{self.fields[1]} = {{}}: "
+        lines = [at.format(shown(one.line)) + one.said(self.fields[0], self.design["target"]) for one in self.borders]
         told = zip(self.fields, self.rising, self.directions.sure, strict=True)
         unsure = {True: "", False: ", but that is open"}
         ways = [f"{name} ({'rising' if up else 'falling'}{unsure[bool(sure)]})" for name, up, sure in told]
@@ -269,6 +240,7 @@ class Requirement(Tabular):
         for one, other in self.contradictions[:3]:
             good, bad = (", ".join(map(shown, self.values(place))) for place in (one, other))
             lines.append(f"contradicted: {good} meets the target and {bad} misses it")
+        lines += self._said_of_failed()
         if self.turn is not None:
             best, end = (
                 f"{', '.join(map(shown, self.values(place)))} has {_share(self.means[place])}" for place in self.turn
@@ -276,28 +248,26 @@ class Requirement(Tabular):
             lines.append(f"contradicted: {best} and the end {end}: accuracy turns, look at all values by a sweep")
         return lines
 
-    def _said(self, border: Border) -> str:
-        target, name = f"{100 * self.design['target']:g} %", self.fields[0]
-        at = f"{self.fields[1]} = {shown(border.line)}: " if len(self.fields) > 1 else ""
-        way = ("from {} on" if border.rising else "up to {}").format(shown(border.meets))
-        doubt = f"open by the confidence asked for: {_several(border.open)}" if border.open else ""
-        if border.between is not None:
-            low, high = map(shown, border.between)
-            less = f"; not run: {_several(border.skipped)}" if border.skipped else ""
-            means = "no value does" if border.meets is None else f"it does {way}"
-            told = f"undecided between {low} and {high} whether {name} meets {target} ({doubt}{less})"
-            return f"{at}{told}; by the means {means}"
-        doubt = doubt and f"; {doubt}"
-        if border.meets is None:
-            ran, there = border.ran, len(self.axes[0])
-            some = "" if ran == there else f" ({ran} of its {there} values were run)"
-            return f"{at}no value of {name} meets {target}{some}{doubt}; neuroep ablate says what else costs accuracy"
-        beyond = "" if border.misses is None else f"; {shown(border.misses)} misses it"
-        return f"{at}{name} meets {target} {way}{beyond}{doubt}"
+    def _said_of_failed(self) -> list[str]:
+        """Say where chips failed: a point whose chips all did misses the target, of others the mean is of the rest."""
+        chips = {place: list(seeds.values()) for place, seeds in self.accuracies.items()}
+        whole = [place for place, found in chips.items() if all(value is None for value in found)]
+        some = [place for place, found in chips.items() if None in found and place not in whole]
+        lines = [f"failed on every chip, which counts as a miss: {self._several(whole)}"] if whole else []
+        lines += [f"failed on some chips, means are of the others: {self._several(some)}"] if some else []
+        return [*lines, f"the first failed with: {self.sweep.failed[0]['error']}"] if lines else []
+
+    def _several(self, places: Sequence[Place]) -> str:
+        """Return some points, each as its values."""
+        told = [" and ".join(map(shown, self.values(place))) for place in places]
+        return ", ".join(told[:TOLD]) + (f" and {len(told) - TOLD} more" if len(told) > TOLD else "")
 
     def _said_of_front(self) -> list[str]:
         count = math.prod(len(values) for values in self.axes)
-        none = "no other can be on the front if accuracy rises with each field"
+        ways = zip(self.fields, self._search[0].directions(self._search[1]), strict=True)
+        falls = [name for name, up in ways if not up]
+        along = f" (falling along {' and '.join(falls)})" if falls else ""
+        none = f"no other can be on the front if accuracy goes one way along each field{along}"
         seeds, ran = self.design["seeds"], sum(map(len, self._search[1].values()))
         trials = f" ({ran} of {count * seeds} trials)" if seeds > 1 else ""
         lines = [f"{len(self.means)} of {count} points run{trials}: {none}"]
@@ -306,7 +276,7 @@ class Requirement(Tabular):
             lines.append(f"contradicted: accuracy falls by up to {by}; bounds were widened by that")
         if self.noise > NOISY * self.design["resolution"]:
             stray = f"means over {seeds} chips stray by {100 * self.noise:.2f} points, more than {NOISY:g} levels"
-            cure = f"take a resolution above {self.noise / NOISY:.2g}, or more chips"
+            cure = f"take a resolution of {_up(self.noise / NOISY):.2g}, or more chips"
             lines.append(f"noise: {stray}; other chips may give another front: {cure}")
         target = self.design["target"]
         if target is not None:
@@ -323,10 +293,12 @@ class Requirement(Tabular):
         front = {one.values for one in self.front} if self.prices else set()
         rows: list[Page] = []
         for place, found in self.verdicts.items():
+            if place not in self.means:
+                continue
             values = self.values(place)
             row: Page = dict(zip(self.fields, values, strict=True)) | {"accuracy": self.means[place]}
             if self.design["against"] is not None:
-                known = [value for value in self.accuracies[place].values() if value is not None]
+                known = [value for value in self._search[1][place] if value is not None]
                 error = statistics.stdev(known) / math.sqrt(len(known)) if len(known) > 1 else None
                 row |= {"error": error, "seeds": len(known)}
                 row |= {self.design["against"]: self.prices.get(place), "on_the_front": values in front}
@@ -373,16 +345,10 @@ class Requirement(Tabular):
         return lined([*lines, f"{len(self.sweep.rows)} trials{failed}; written to {self.out}"])
 
 
-def _sure(along: Mapping[int, Verdict], count: int, rising: bool) -> tuple[int, int]:
-    """Return the places on a line of so many values between which nothing is sure, the lower one first.
-
-    Those are the first sure miss, as accuracy falls, and the last sure meeting before it; or the ends.
-    """
-    falling = sorted(along, reverse=rising)
-    missed = next((n for n in falling if along[n].sure and not along[n].met), 0 if rising else count - 1)
-    met = [n for n in falling if along[n].sure and along[n].met and (n > missed) == rising and n != missed]
-    first = met[-1] if met else (count - 1 if rising else 0)
-    return min(first, missed), max(first, missed)
+def _up(value: float) -> float:
+    """Return a number, rounded up to two digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / unit - 1e-9) * unit
 
 
 def load(path: str | Path) -> Requirement:
@@ -407,10 +373,6 @@ def is_requirement(about: Entries) -> bool:
 def _cells(found: Verdict) -> tuple[str, ...]:
     error = f"{100 * found.error:.2f}" if math.isfinite(found.error) else "-"
     return _share(found.mean), error, str(found.seeds), found.word
-
-
-def _several(values: Sequence[object]) -> str:
-    return ", ".join(map(shown, values))
 
 
 def _share(value: float) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from analysis.sweep import designs
 from analysis.sweep.designs import Axis, Interval
 from neuroep.errors import ConfigError
+from neuroep.runs import arguments
 from neuroep.runs.overrides import dotted
 
 STEPS = 17
@@ -56,10 +57,15 @@ def scale(text: str, steps: int = STEPS) -> Scale:
 
 def scales(texts: Sequence[str], steps: int = STEPS) -> list[Scale]:
     """Read several fields; see :func:`scale`."""
+    if isinstance(texts, str):
+        raise ConfigError(f"fields are '{texts}': give a list, for example ['chip.adc.bits=2:10']")
     if not texts:
         raise ConfigError("no field is named: add --field chip.adc.bits=2:10")
+    steps = arguments.whole("steps", steps)
     if steps < 2:
         raise ConfigError(f"steps is {steps}: a range has at least 2")
+    if steps > designs.MOST:
+        raise ConfigError(f"steps is {steps}: a range has at most {designs.MOST}")
     found = [scale(text, steps) for text in texts]
     for name in (one.name for one in found):
         if sum(one.name == name for one in found) > 1:
@@ -68,12 +74,16 @@ def scales(texts: Sequence[str], steps: int = STEPS) -> list[Scale]:
 
 
 def _spread(axis: Axis, interval: Interval, steps: int) -> list[str]:
-    """Return values at equal distances, or ratios, both ends among them."""
+    """Return values at equal distances, or ratios, both ends as they are among them."""
     low, high = interval.low, interval.high
     shares = [n / (steps - 1) for n in range(steps)]
     evenly = [low + share * (high - low) for share in shares]
     values = [low * (high / low) ** share for share in shares] if interval.log else evenly
-    return [str(round(value)) if interval.whole else f"{value:.6g}" for value in values]
+    texts = [str(round(value)) if interval.whole else f"{value:.6g}" for value in values]
+    if not interval.whole:
+        texts[0], texts[-1] = (short if float(short) == end else repr(end) for short, end in
+                               zip((texts[0], texts[-1]), (low, high), strict=True))  # fmt: skip
+    return texts
 
 
 def _number(text: str, value: str) -> float:

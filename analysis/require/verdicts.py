@@ -21,8 +21,9 @@ mean of lognormal numbers). p has to be at most a/2: chips with stuck devices ar
 half the level is what three to twelve of them need to be wrong in 5 to 6 % (``tests/benchmarks/verdicts.py``).
 
 Of K samples that a seed draws from a split of N, even chips that are all alike have accuracies that scatter by
-sqrt(g (1 - g)/K (N - K)/(N - 1)), at the target g. S is no smaller than what this is on the scale of z, so that three
-seeds that are all right on 20 samples do not seem to be exactly known. All right counts as a quarter of a sample wrong.
+sqrt(g (1 - g)/K (N - K)/(N - 1)), at the target g. For "misses" Student's spread is no smaller than this, and S no
+smaller than what it is on the scale of z: two seeds with 17 of 20 samples, or three that are all right, do not seem to
+be exactly known. All right counts as a quarter of a sample wrong.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ from functools import cache
 
 import numpy as np
 
+from analysis.sweep.designs import MOST
 from analysis.sweep.right import SamplesSeen
 from neuroep.errors import ConfigError
+from neuroep.runs import arguments
 
 OPEN = "open"
 """What a verdict is called that no look decides."""
@@ -145,7 +148,8 @@ class Judge:
             mean = statistics.fmean(values)
             error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
             wrong = (1 - self.confidence) / len(looks)
-            sure = abs(mean - self.target) > float(t.isf(wrong, max(len(values) - 1, 1))) * error
+            least = 0.0 if mean > self.target else samples.scatter(self.target) / math.sqrt(len(values))
+            sure = abs(mean - self.target) > float(t.isf(wrong, max(len(values) - 1, 1))) * max(error, least)
             if sure and mean > self.target:
                 sure = chance(values, self.target, samples) <= SKEWED * wrong
             found = Verdict(mean >= self.target, sure, mean, error, len(values))
@@ -175,10 +179,12 @@ def judge(target: float, confidence: float = 0.95, first: int | None = None, mos
         raise ConfigError(f"target is {target}: allowed are shares between 0 and 1, for example 0.87")
     if not 0.5 <= confidence < 1:
         raise ConfigError(f"confidence is {confidence}: allowed are shares from 0.5 to below 1, for example 0.95")
-    first = 3 if first is None else first
+    first = 3 if first is None else arguments.whole("seeds", first)
     if first < 2:
         raise ConfigError(f"seeds is {first}: a verdict needs at least 2")
-    most = max(12, first) if most is None else most
+    most = max(12, first) if most is None else arguments.whole("max_seeds", most)
     if most < first:
         raise ConfigError(f"max_seeds is {most}: should be at least the {first} seeds of the first look")
+    if most > MOST:
+        raise ConfigError(f"{'max_seeds' if first < most else 'seeds'} is {most}: of a point at most {MOST} are run")
     return Judge(target, confidence, first, most)

@@ -31,7 +31,7 @@ from hw_models.chip import Chip, files
 from hw_models.errors import ChipError
 from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
-from neuroep.runs import advice, checkpoints, config as configuration, directory as runs
+from neuroep.runs import advice, arguments, checkpoints, config as configuration, directory as runs
 from neuroep.runs.building import build_network, check_classes, check_cost, check_rates, check_update
 from neuroep.runs.config import Config
 from neuroep.runs.overrides import dotted
@@ -139,8 +139,7 @@ def make(
     """
     source = Path(source)
     mode = mode_of(source, mode)
-    if samples is not None and samples < 1:
-        raise ConfigError(f"samples is {samples}: allowed are whole numbers from 1")
+    samples = None if samples is None else arguments.whole("samples", samples)
     fields = tuple(choices[0]) if choices else ()
     _check_fields(fields, [] if laid_over else overrides, mode, mode == "deploy" and not source.is_dir())
     _check_seeds(overrides, mode)

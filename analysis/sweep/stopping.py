@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from hw_models.reading import Entries
 from neuroep.errors import ConfigError
+from neuroep.runs import arguments
 
 FIRST = 6
 """Seeds before the standard error is looked at, unless said otherwise. Of normal accuracies the estimate is below half
@@ -90,8 +91,8 @@ def rule(seeds: int | None = None, until: float | None = None, most: int | None 
     ConfigError
         Naming the number that cannot be.
     """
-    if seeds is not None and seeds < 1:
-        raise ConfigError(f"seeds is {seeds}: allowed are whole numbers from 1")
+    seeds = None if seeds is None else arguments.whole("seeds", seeds)
+    most = None if most is None else arguments.whole("max_seeds", most)
     if until is None:
         if most is not None:
             raise ConfigError(f"max_seeds is {most}: it acts only with a bound of the standard error, until")

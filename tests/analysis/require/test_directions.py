@@ -22,12 +22,23 @@ def test_directions_by_the_corners():
     assert found.rising == (True, False) and found.sure == (True, True) and not found.needed
     assert told({(0,): 0.9, (6,): 0.2}, (7,)).rising == (False,)
     assert told({}, (7, 2)).rising == (True, True) and told({}, (7, 2)).sure == (False, False)
-    assert told({(0, 0): 0.8, (4, 0): 0.7}, (5, 3)).rising == (False, True)
+    assert told({(0, 0): 0.8, (4, 0): 0.7}, (5, 3)).rising == (False, False)
 
 
 def test_what_does_not_change_is_open():
     found = told({(0,): 0.9, (4,): 0.9}, (5,))
     assert found.rising == (True,) and found.sure == (False,)
+
+
+def test_accuracy_rises_away_from_where_every_chip_fails():
+    """Before, an end that failed told nothing: accuracy was said to rise towards it, and its chips were all run."""
+    assert told({(0,): 0.9}, (7,)).rising == (False,) and told({(0,): 0.9}, (7,)).sure == (True,)
+    assert told({(6,): 0.5}, (7,)).rising == (True,) and told({(6,): 0.5}, (7,)).sure == (True,)
+
+
+def test_a_corner_that_fails_is_left_to_the_other_edges():
+    found = told({(0, 0): 0.5, (4, 0): 0.9, (0, 2): 0.6}, (5, 3))
+    assert found.rising == (True, True) and found.sure == (True, True)
 
 
 def asked(corner, shape, settled=False):

@@ -64,6 +64,43 @@ def test_with_noise_too_from_less_than_a_quarter_of_the_trials(seeds, share):
     assert np.mean(same) >= 0.9 and np.mean(counts) < share
 
 
+@pytest.mark.parametrize("falling", [(1,), (0, 2)])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_fields_along_which_accuracy_falls(falling, seeds):
+    """The same curves with fields turned round, prices too: before, 6 of 20 fronts lacked points, without a word."""
+    for seed in range(4):
+        accuracies, prices = curves(seed, 0, seeds)
+        turn = lambda place: tuple(SHAPE[n] - 1 - at if n in falling else at for n, at in enumerate(place))  # noqa: E731
+        turned = {turn(place): found for place, found in accuracies.items()}
+        dear = {turn(place): price for place, price in prices.items()} if seed % 2 else prices
+        known = searched(turned, dear, 0.02)
+        found, all_of_them = both(turned, dear, known, 0.02)
+        assert found == all_of_them
+        rising = Frontier(SHAPE, dear, 0.02, seeds).directions({place: row for place, row in known.items()})
+        assert rising == tuple(n not in falling for n in range(3))
+
+
+def test_directions_go_by_the_larger_change_and_by_levels():
+    frontier = Frontier((3, 4), dict.fromkeys(product(range(3), range(4)), 1.0), 0.1, 2)
+    found = {(0, 0): [0.5, 0.6], (2, 0): [0.45, 0.56], (0, 3): [0.9], (2, 3): [0.4]}
+    assert frontier.directions(found) == (False, True)
+    assert frontier.directions({(0, 0): [0.5], (2, 0): [0.41]}) == (True, True)
+    assert frontier.directions({(0, 0): [0.5], (2, 0): [None]}) == (True, True)
+    assert set(frontier.next({})) == {(0, 0), (2, 0), (0, 3), (2, 3)} and set(frontier.next({}).values()) == {1}
+
+
+def test_noise_is_known_from_four_whole_points_before_others_have_one_chip():
+    """Beside the ends of the grid, which have one chip for the directions: these tell no noise."""
+    accuracies, prices = curves(3, 0.002, 3)
+    frontier, known = Frontier(SHAPE, prices, 0.02, 3), {}
+    while sum(len(found) == 3 for found in known.values()) < 4:
+        ends = len(known) < 8
+        for place, count in frontier.next(known, 2).items():
+            assert ends or count == 3
+            known[place] = accuracies[place][:count].tolist()
+    assert all(len(known[place]) == 3 for place in [(0, 0, 0), (7, 4, 4)]) and len(known) <= 10
+
+
 def test_most_points_have_one_chip_and_the_front_has_all():
     accuracies, prices = curves(3, 0.002, 3)
     known = searched(accuracies, prices, 0.02)

@@ -66,6 +66,26 @@ def test_a_sweep_goes_on_and_its_trials_are_used(required, whole, bits, tmp_path
     assert len(found.verdicts) == 8
 
 
+def test_chips_of_a_sweep_that_are_not_asked_for_do_not_count(required, whole, bits, tmp_path):
+    """Four chips of every point are there. Before, the table had the mean of all beside the error of two."""
+    shutil.copytree(whole.out, tmp_path / "out")
+    found = required(["chip.adc.bits=2:9"], tmp_path / "out", target=0.8, seeds=2, max_seeds=2)
+    for row in found.table():
+        place = (row["chip.adc.bits"] - 2,)
+        first = [found.accuracies[place][seed] for seed in (0, 1)]
+        assert (row["seeds"], row["accuracy"]) == (2, pytest.approx(sum(first) / 2))
+        assert found.means[place] == row["accuracy"] == found.verdicts[place].mean
+
+
+def test_a_front_is_of_the_chips_asked_for(required, learned, tmp_path):
+    """Three chips of each point are there and one is asked for: the front is that of the first."""
+    fields = ["chip.adc.bits=2:5", "chip.dac.bits=2:4"]
+    swept(learned, fields, tmp_path / "out", PRICED, seeds=3)
+    alone = required(fields, against="energy", overrides=PRICED, seeds=1, resolution=0.05)
+    found = required(fields, tmp_path / "out", against="energy", overrides=PRICED, seeds=1, resolution=0.05)
+    assert [(one.values, one.accuracy) for one in found.front] == [(one.values, one.accuracy) for one in alone.front]
+
+
 def test_another_target_asks_only_for_what_is_missing(required, bits, tmp_path):
     shutil.copytree(bits.out, tmp_path / "out")
     found = required(["chip.adc.bits=2:9"], tmp_path / "out", target=0.6, seeds=2, max_seeds=4)
@@ -115,6 +135,7 @@ def test_a_requirement_of_a_configuration_learns(required, tiny):
         (["chip.adc.bits"], {}, "no target is given: add --target 0.87, or --against energy"),
         (["chip.adc.bits"] * 3, {"target": 0.9}, "field chip.adc.bits is given twice"),
         (["chip.adc.bits", "chip.dac.bits", "chip.device.mismatch=0,1"], {"target": 0.9}, "3 fields are given: with a"),
+        (["chip.adc.bits", "chip.device.mismatch=0..1"], {"against": "energy", "steps": 1000}, "have 11000 points"),
         (["chip.adc.bits"], {"against": "enrgy"}, "unknown price 'enrgy': "),
         (["chip.adc.bits"], {"against": "energy"}, "nothing is known of its energy; give its chip constants of cost"),
         (["chip.adc.bits"], {"against": "energy", "max_seeds": 3}, "max_seeds is 3: against a price"),

@@ -18,6 +18,7 @@ from neuroep.errors import ConfigError
         ("chip.device.mismatch=0..0.4", 5, ["0", "0.1", "0.2", "0.3", "0.4"]),
         ("chip.device.read_noise=log:0.1..10", 3, ["0.1", "1", "10"]),
         ("estimator.beta=0.1..0.2", 2, ["0.1", "0.2"]),
+        ("chip.device.mismatch=0.1234567..1234567.5", 3, ["0.1234567", "617284", "1234567.5"]),
     ],
 )
 def test_values_in_their_order(text, steps, texts):
@@ -36,6 +37,9 @@ def test_values_in_their_order(text, steps, texts):
         (["chip.adc.bitz=3:4"], 17, "did you mean '--chip.adc.bits'?"),
         (["chip.adc.bits=3:4", "chip.adc.bits=5:6"], 17, "field chip.adc.bits is given twice"),
         (["chip.device.mismatch=0..1"], 1, "steps is 1: a range has at least 2"),
+        (["chip.device.mismatch=0..1"], 2.5, "steps is 2.5: allowed are whole numbers from 1"),
+        ("chip.adc.bits=2:4", 17, "fields are 'chip.adc.bits=2:4': give a list"),
+        (["chip.device.mismatch=0..1"], 10**9, "steps is 1000000000: a range has at most 100000"),
     ],
 )
 def test_what_cannot_be_is_one_line(texts, steps, line):

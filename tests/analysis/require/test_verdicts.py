@@ -69,6 +69,16 @@ def test_few_samples_are_not_exactly_known():
     assert judge(0.7, 0.95, 3, 3).verdict(dict.fromkeys(range(3), 1.0), SamplesSeen(20, 1000))[0].sure
 
 
+@pytest.mark.parametrize(("share", "seen"), [(0.97, 20), (0.87, 20), (0.87, 40)])
+def test_two_chips_that_agree_by_chance_are_no_miss(share, seen):
+    """Chips all alike, exactly at the target: by their own spread alone 8 to 12 % of two or four "miss" it."""
+    rng, right = np.random.default_rng(0), round(2000 * share)
+    for most in (2, 4):
+        draws = rng.hypergeometric(right, 2000 - right, seen, (1000, most)) / seen
+        told = [judged(row.tolist(), share, SamplesSeen(seen, 2000), first=2, most=most) for row in draws]
+        assert np.mean([each.sure and not each.met for each in told]) < 0.05
+
+
 def test_a_few_samples_at_the_target():
     """2,000 sets of 12 chips with 20 to 40 of 1,000 samples, 97 % right: by Student's t 11 to 20 % "meet" it."""
     rng = np.random.default_rng(3)
@@ -123,6 +133,9 @@ def test_seeds_that_failed():
         ({"target": 87}, "target is 87: allowed are shares between 0 and 1"),
         ({"target": 0.9, "confidence": 95}, "confidence is 95: allowed are shares from 0.5"),
         ({"target": 0.9, "first": 1}, "seeds is 1: a verdict needs at least 2"),
+        ({"target": 0.9, "first": 2.5}, "seeds is 2.5: allowed are whole numbers from 1"),
+        ({"target": 0.9, "most": "6"}, "max_seeds is '6': allowed are whole numbers from 1"),
+        ({"target": 0.9, "most": 10**9}, "max_seeds is 1000000000: of a point at most 100000 are run"),
         ({"target": 0.9, "first": 5, "most": 4}, "max_seeds is 4: should be at least the 5 seeds"),
     ],
 )
