@@ -89,7 +89,7 @@ def border(line: object, values: Sequence[object], along: Mapping[int, Verdict],
     if not turned and (apart or not all(along[n].sure for n in ends)):
         low, high = _sure(along, len(values), rising)
         between, skipped = (values[low], values[high]), range(low, high + 1)
-    told = lambda good: tuple(values[n] for n in sorted(sure) if sure[n] is good)  # noqa: E731
+    met_there, missed_there = (tuple(values[n] for n in sorted(sure) if sure[n] is way) for way in (True, False))
     return Border(
         line,
         misses=None if last is None else values[last],
@@ -100,7 +100,7 @@ def border(line: object, values: Sequence[object], along: Mapping[int, Verdict],
         rising=rising,
         ran=len(along),
         there=len(values),
-        turned=(told(True), told(False)) if turned else None,
+        turned=(met_there, missed_there) if turned else None,
     )
 
 

@@ -82,7 +82,7 @@ def test_keys_and_labels() -> None:
 
 @pytest.mark.parametrize(("field", "words"), [
     ("chip.readout.hold_offset", ["standard deviation of the offset", "[state]"]),
-    ("estimator.order", ["Of the nudged phases: + - , + - or - + at random"]),
+    ("estimator.points", ["Centred: number of states that are contrasted"]),
 ])  # fmt: skip
 def test_what_a_setting_means_is_not_cut_at_a_colon(field: str, words: list[str]) -> None:
     shown_ = " ".join(label(field).split("\n")[:-1]).replace("  ", " ")
