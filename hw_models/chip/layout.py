@@ -41,7 +41,8 @@ class Layout(Part):
     """Weight held at g_max. Unset takes weight_headroom times the largest weight of the first programming, and keeps
     it; where weights change in memory, update.fill says how far they reach, on a chip that is only deployed too."""
     weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
-    """Factor of the range above the largest weight: room for weights that grow while learning."""
+    """Factor of the range above the largest weight: room for weights that grow while learning. Exact devices behind
+    exact converters hold weights of any size; set weight_range for a range without any other imperfection."""
     weight_clip: Positive | None = at("programming", "rms", None)
     """Largest weight that counts for the range, in units of the root mean square of all weights. Larger weights are
     cut. The others then use more of the devices' range, of which programming noise is a share. Unset cuts none (Joshi
