@@ -48,7 +48,8 @@ from neuroep.network import builders as networks
 from neuroep.runs import checkpoints
 
 EXAMPLE = "differences 0.01, 0.05, anderson, by sample"
-WAY = re.compile(r"(states|differences) ([\d.e-]+), ([\d.e-]+)(, anderson)?(, by sample)?")
+NUMBER = r"(\d*\.?\d+(?:e-?\d+)?)"
+WAY = re.compile(rf"(states|differences) {NUMBER}, {NUMBER}(, anderson)?(, by sample)?")
 """Form, tolerance of the free and of the nudged phases, and what else."""
 PAIRS = 5
 """Times that the paper's steps are measured."""
@@ -92,18 +93,20 @@ def ways(given: Study) -> dict[str, tuple[Schedule, Schedule]]:
     return {name: way(name, given) for name in dict.fromkeys(names)}
 
 
-def way(name: str, given: Study) -> tuple[Schedule, Schedule]:
+def way(name: str, given: Study, products: str = "full") -> tuple[Schedule, Schedule]:
     """Return the schedules that a name says: form, tolerances, and what else.
 
     Raises
     ------
     SystemExit
-        For a name of another form.
+        For a name of another form, or states that leave by themselves or go with rounded products.
     """
     found = WAY.fullmatch(name)
     if found is None:
         raise SystemExit(f"--ways: '{name}': say it as '{EXAMPLE}'; the last two may be left out")
     form, free, nudged, faster, alone = found.groups()
+    if form == "states" and (alone or products != "full"):
+        raise SystemExit(f"--ways: '{name}': {'by sample' if alone else f'--products {products}'} takes differences")
     how = {"acceleration": "anderson" if faster else "none", "stop": BY_SAMPLE if alone else TOLERANCE}
     first = replace(given.free, tolerance=float(free), **how)
     return first, replace(given.nudged, form=form, tolerance=float(nudged), **how)
@@ -204,9 +207,8 @@ def main() -> None:
     batch, values = batches[0], engine.parameters()
     exact = speed.converged(case, values, batch)
     page: dict[str, dict] = {}
-    compared = ways(chosen) if given.ways is None else {name: way(name, chosen) for name in given.ways}
-    if given.products != "full":
-        compared = {name: both for name, both in compared.items() if both[1].form == "differences"}
+    names = [name for name in ways(chosen) if given.products == "full" or name.startswith("differences")]
+    compared = {name: way(name, chosen, given.products) for name in given.ways or names}
     whole = paper(case, values, batch) if given.paper else 0.0
     for name, (free, nudged) in compared.items():
         estimator = Estimator("centred", case.beta, free, nudged)

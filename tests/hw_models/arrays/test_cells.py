@@ -277,6 +277,11 @@ def test_no_device_conducts_less_than_nothing(name):
     shown = [each[0] for each in bar.conductances()]
     np.testing.assert_allclose(shown[0], first, atol=1e-4)
     np.testing.assert_allclose(shown[1], second, atol=1e-4)
+    draw = np.random.default_rng(3)
+    for rows in (1, 7):
+        x, y = draw.uniform(-1, 1, (rows, shape[1])), draw.uniform(-1, 1, (rows, shape[0]))
+        np.testing.assert_allclose(bar.forward(x.astype(np.float32)), x @ (first - second).T / reach, atol=1e-4)
+        np.testing.assert_allclose(bar.transposed(y.astype(np.float32)), y @ (first - second) / reach, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", BELOW)
