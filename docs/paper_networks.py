@@ -2,7 +2,7 @@
 
     python docs/paper_networks.py train ROWS snli ep --data FOLDER --vectors FILE [--beta B] [--mask] [--seed N]
         [--epochs N] [--every N] [--test N] [--frozen NAME ...] [--kept FOLDER] [--device cpu|cuda]
-        [--as-drawn]
+        [--as-drawn] [--stop tolerance|by_sample]
     python docs/paper_networks.py adopt ROWS snli --run RUN      # the epochs of a ``neuroep train`` as rows
     python docs/paper_networks.py memory ROWS snli METHOD --data FOLDER --vectors FILE --steps N ...
     python docs/paper_networks.py credit ROWS snli --data FOLDER --vectors FILE --weights CHECKPOINT
@@ -31,6 +31,8 @@ from paper_measures import STEPWISE, credit, memory
 from paper_tables import write
 from paper_trainings import CONFIGS, METHODS, Study, adopt, train
 
+from neuroep.engines.schedule import STOPS
+
 
 def main() -> None:
     """Do what is asked."""
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--frozen", nargs="*", default=())
     parser.add_argument("--kept", type=Path)
     parser.add_argument("--as-drawn", action="store_true", help="leave the outputs' bias as it is drawn")
+    parser.add_argument("--stop", choices=STOPS[:2], help="what ends phases; default as in the file")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--steps", type=int, nargs="+", default=(1, 5, 10, 20, 30))
     parser.add_argument("--run", type=Path)
@@ -58,6 +61,7 @@ def main() -> None:
     chosen = parser.parse_args()
     settings = () if chosen.data is None else ("--data.path", chosen.data, "--data.vectors", chosen.vectors)
     settings += () if chosen.limit is None else ("--data.limit", str(chosen.limit))
+    settings += () if chosen.stop is None else ("--settling.stop", chosen.stop)
     own = {"beta": chosen.beta, "mask": chosen.mask, "seed": chosen.seed, "frozen": tuple(chosen.frozen)}
     start = None if chosen.as_drawn else 1.0
     study = Study(chosen.network, chosen.method, settings, **own, output_bias=start, device=chosen.device)

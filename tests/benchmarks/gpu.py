@@ -30,6 +30,7 @@ import torch
 from neuroep import data, engines
 from neuroep.data.batch import Batch
 from neuroep.engines.engine import Engine
+from neuroep.engines.schedule import BY_SAMPLE
 from neuroep.engines.settling import Schedule
 from neuroep.errors import unknown
 from neuroep.gradients import angles
@@ -45,10 +46,12 @@ def ways(study: settling.Study) -> dict[str, tuple[str, Schedule, Schedule]]:
     loose = replace(study.free, tolerance=0.03, acceleration="anderson")
     quick = replace(study.nudged, form="differences", tolerance=0.1, acceleration="anderson")
     tight = replace(study.free, acceleration="anderson"), replace(quick, tolerance=0.03)
+    alone = replace(tight[0], stop=BY_SAMPLE), replace(quick, tolerance=0.05, stop=BY_SAMPLE)
     for products in ("full", "bfloat16"):
         found[f"differences .03, .1, {products}"] = products, loose, quick
         found[f"differences .01, .03, {products}"] = products, *tight
-    for way in list(found):
+        found[f"differences .01, .05, {products}, by sample"] = products, *alone
+    for way in [way for way, (_, free, _) in found.items() if free.stop != BY_SAMPLE]:
         found[f"{way}, one by one"] = found[way]
     return found
 

@@ -167,7 +167,8 @@ def _copied(tensor: torch.Tensor) -> np.ndarray:
 def _shown(tensor: torch.Tensor) -> np.ndarray:
     """Return a tensor as it is, read-only; a copy where it is not on the host."""
     found = tensor.detach().cpu().numpy()
-    found.flags.writeable = tensor.device.type != "cpu"
+    if tensor.device.type == "cpu":
+        found.flags.writeable = False
     return found
 
 
