@@ -29,7 +29,7 @@ from pathlib import Path
 
 from paper_measures import STEPWISE, credit, memory
 from paper_tables import write
-from paper_trainings import CONFIGS, METHODS, Study, adopt, train
+from paper_trainings import CONFIGS, METHODS, PLACES, Study, adopt, train
 
 from neuroep.engines.schedule import STOPS
 
@@ -59,7 +59,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--limit", type=int, help="training samples")
     chosen = parser.parse_args()
-    settings = () if chosen.data is None else ("--data.path", chosen.data, "--data.vectors", chosen.vectors)
+    places = zip(PLACES, (chosen.data, chosen.vectors), strict=True)
+    settings = () if chosen.data is None else tuple(word for pair in places for word in pair)
     settings += () if chosen.limit is None else ("--data.limit", str(chosen.limit))
     settings += () if chosen.stop is None else ("--settling.stop", chosen.stop)
     own = {"beta": chosen.beta, "mask": chosen.mask, "seed": chosen.seed, "frozen": tuple(chosen.frozen)}

@@ -1,4 +1,4 @@
-"""Tables and picture of docs/paper_networks.md from its rows: see docs/paper_networks.py."""
+"""Tables and pictures of docs/paper_networks.md from its rows: see docs/paper_networks.py."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ from trainings import entries, put
 
 
 def write(path: Path, out: Path) -> None:
-    """Put the tables into the page, and draw accuracy against updates."""
+    """Put the tables into the page, and draw peaks of memory and what EP reaches beside its rivals."""
     found, page = entries(path), out / "paper_networks.md"
-    for name, table in (("accuracy", accuracies), ("imdb", by_updates), ("frozen", frozen), ("memory", memories),
-                        ("credit", credits)):  # fmt: skip
+    in_range = [row for row in found if not drawn(row)]
+    put(page, "accuracy", accuracies([row for row in in_range if "device" in row]))
+    put(page, "accuracy on a CPU", accuracies([row for row in in_range if "device" not in row]))
+    put(page, "accuracy as drawn", accuracies([row for row in found if drawn(row)]))
+    for name, table in (("imdb", by_updates), ("frozen", frozen), ("memory", memories), ("credit", credits)):
         put(page, name, table(found))
     picture(found, out / "paper_networks.png")
+    courses(found, out / "paper_accuracy.png")
+
+
+def drawn(row: Mapping[str, Any]) -> bool:
+    """Return whether the outputs' biases started as they are drawn."""
+    return row.get("output_bias", 1.0) is None
 
 
 def of_kind(found: Sequence[Mapping[str, Any]], kind: str, **wanted: Any) -> list[Mapping[str, Any]]:
@@ -32,7 +41,7 @@ def called(row: Mapping[str, Any]) -> str:
     """Return the name of a training, or of what was measured."""
     name = row.get("way") or row["method"] + (f", beta {row['beta']:g}" if "beta" in row else "")
     without = f", without {', '.join(row['frozen'])}" if row.get("frozen") else ""
-    without += ", outputs as drawn" if row.get("output_bias", 1.0) is None else ""
+    without += ", outputs as drawn" if drawn(row) else ""
     place = f", {row['device']}" if "device" in row else ""
     return name + (", mask on" if row.get("mask") else "") + without + place
 
@@ -98,6 +107,45 @@ def credits(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         own = {row["way"]: row for row in rows if (row["data"], row["updates"], row["layer"]) == (data, updates, layer)}
         cells = [f"{own[way]['cosine']:.4f} ({100 * own[way]['error']:.2g} %)" if way in own else "" for way in ways]
         yield f"| {data}, {updates} | `{layer}` | {' | '.join(cells)} |"
+
+
+WAYS = (("BPTT", "bptt", None), ("EP, beta 0.1", "ep", 0.1), ("EP, beta 0.5", "ep", 0.5))
+"""Trainings that are drawn beside each other: name, method and beta."""
+
+
+def by_seed(found: Sequence[Mapping[str, Any]], method: str, beta: float | None) -> dict[int, dict[int, float]]:
+    """Return accuracies on SNLI by seed and epoch of trainings on a GPU, unmasked, outputs in their linear range."""
+    rows = of_kind(found, "training", data="snli", method=method, mask=False, output_bias=1.0, frozen=[])
+    own = [row for row in rows if row.get("beta") == beta and "device" in row and row["epoch"] == int(row["epoch"])]
+    told: dict[int, dict[int, float]] = {}
+    for row in own:
+        told.setdefault(row["seed"], {})[int(row["epoch"])] = row["accuracy"]
+    return told
+
+
+def courses(found: Sequence[Mapping[str, Any]], file: Path) -> None:
+    """Draw accuracy against epochs, mean and range of the seeds, and EP's distance from BPTT seed by seed."""
+    figure = style.figure(8.0, 3.6)
+    left, right = figure.subplots(1, 2)
+    rival = by_seed(found, "bptt", None)
+    for number, (name, method, beta) in enumerate(WAYS):
+        told = by_seed(found, method, beta)
+        epochs = sorted(set.intersection(*map(set, told.values()))) if told else []
+        values = [[told[seed][epoch] for seed in told] for epoch in epochs]
+        look = {"color": style.colour(number), "marker": style.marker(number)}
+        left.plot(epochs, [sum(row) / len(row) for row in values], label=name, linewidth=1.5, markersize=4, **look)
+        left.fill_between(epochs, list(map(min, values)), list(map(max, values)), color=look["color"], alpha=0.12)
+        both = [(seed, epoch) for seed in told for epoch in told[seed] if epoch in rival.get(seed, {})]
+        apart = [(epoch, told[seed][epoch] - rival[seed][epoch]) for seed, epoch in both]
+        if method == "ep" and apart:
+            right.plot(*zip(*apart, strict=True), linestyle="none", markersize=5, label=name, **look)
+    right.axhline(0, color="0.5", linewidth=0.8)
+    for ax in (left, right):
+        style.whole_steps(ax)
+        style.legend(ax)
+    style.dress(left, x="epoch (SNLI)", y="test accuracy [%]")
+    style.dress(right, x="epoch (SNLI)", y="EP above BPTT, seed by seed [points]")
+    style.save(figure, file)
 
 
 def picture(found: Sequence[Mapping[str, Any]], file: Path) -> None:

@@ -28,6 +28,7 @@ BPTT = 6
 """Layer-wise sweeps that are unrolled."""
 ADJOINT = 1e-3
 """Implicit differentiation ends when the adjoint changes by no more than that share of its largest entry."""
+PLACES = ("--data.path", "--data.vectors")
 ON_TORCH = ("--engine.kind", "reference", "--engine.products", "full")
 
 
@@ -76,6 +77,12 @@ class Study:
         for name in self.frozen:
             given += [f"--optimiser.rates.{name}", "0"]
         return given
+
+    @property
+    def told(self) -> list[str]:
+        """Settings that rows tell: not where the data lie."""
+        named = zip(self.settings[::2], self.settings[1::2], strict=True)
+        return [word for pair in named if pair[0] not in PLACES for word in pair]
 
     @property
     def about(self) -> dict[str, Any]:
@@ -212,7 +219,7 @@ def train(path: Path, study: Study, epochs: float, every: int, test: int | None,
         if course.updates % every == 0 or course.updates % course.epoch_length == 0 or course.updates == last:
             row = {"kind": "training", **about, "updates": course.updates, "seconds": round(course.seconds, 2)}
             row |= {"epoch": course.updates / course.epoch_length, "train": means(health)} | course.judged(test)
-            row |= {"settings": list(study.settings), "peak_mib": peak_memory()}
+            row |= {"settings": study.told, "peak_mib": peak_memory()}
             if file is not None:
                 course.save(file)
             add(path, row)

@@ -52,8 +52,9 @@ except SystemExit as end:
         raise
 """
 """As ``python FILE`` does."""
-OWN = ("sweep",)
-"""Scripts whose workers import what was called: they are called by themselves."""
+OWN = ("sweep", "gpu_reads")
+"""Scripts that are called by themselves: the workers of the one import what was called, and the other asks Triton for
+its interpreter, which it takes only where nothing has imported it before."""
 
 
 @pytest.mark.parametrize("name", SMALLEST)

@@ -12,6 +12,7 @@ import paper_tables
 import paper_trainings
 import pytest
 import torch
+import trainings
 from paper_trainings import Course, Study, train
 from trainings import entries
 
@@ -186,3 +187,30 @@ def test_rows_become_tables_and_a_picture(tmp_path: Path) -> None:
     ]
     paper_tables.picture([row | {"seconds": 1.0} for row in peaks], tmp_path / "picture.png")
     assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_trainings_on_a_gpu_are_drawn_by_seed(tmp_path: Path) -> None:
+    """Whole epochs of unmasked networks whose outputs start in their range, a rival's seed beside EP's own."""
+    there = {"device": "card", "output_bias": 1.0}
+    rows = [line(updates, 50.0 + updates, **there, seed=seed) for seed in (0, 1) for updates in (10, 20)]
+    rows += [line(10, 1.0, **there | other) for other in ({"mask": True}, {"output_bias": None}, {"frozen": ["query"]})]
+    rows += [line(10, 2.0, output_bias=1.0), line(15, 3.0, **there), line(10, 58.0, **there, beta=0.5)]
+    rows += [{k: v for k, v in line(10, 59.0, **there, method="bptt").items() if k != "beta"}]
+    assert paper_tables.by_seed(rows, "ep", 0.1) == {0: {1: 60.0, 2: 70.0}, 1: {1: 60.0, 2: 70.0}}
+    assert paper_tables.by_seed(rows, "bptt", None) == {0: {1: 59.0}}
+    paper_tables.courses(rows, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+    page = tmp_path / "paper_networks.md"
+    marks = ("accuracy", "accuracy on a CPU", "accuracy as drawn", "imdb", "frozen", "memory", "credit")
+    page.write_text("".join(f"<!-- {mark} -->\n<!-- end of {mark} -->\n" for mark in marks))
+    for row in rows:
+        trainings.add(tmp_path / "rows", row)
+    paper_tables.write(tmp_path / "rows", tmp_path)
+    parts = [part.partition("<!-- end")[0] for part in page.read_text().split("<!-- accuracy")[1:]]
+    assert [part.count("| 0 |") for part in parts] == [4, 1, 1]
+
+
+def test_rows_do_not_say_where_the_data_lie(config: Path) -> None:
+    words = ("--data.path", "here", "--data.vectors", "there", "--settling.stop", "tolerance")
+    asked = Study("imdb", "ep", words, config)
+    assert asked.told == ["--settling.stop", "tolerance"]
