@@ -10,7 +10,7 @@ from neuroep import engines
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
 from neuroep.engines.torch import potentials as reference_potentials
-from neuroep.engines.torch.arrays import holding, tensors_of
+from neuroep.engines.torch.arrays import _shown, holding, tensors_of
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.learning.contrast import Pair
 from neuroep.network.builders import DenseLayer
@@ -206,3 +206,20 @@ def test_parameters_that_become_infinite_are_named(part):
     with pytest.raises(DivergenceError) as caught:
         engine.update(contrasts, rates)
     assert (caught.value.where, caught.value.step, caught.value.what) == ("dense_2", 2, "weight")
+
+
+def test_a_tensor_that_lies_elsewhere_is_shown_as_a_copy():
+    """A GPU's: NumPy lets no one say again that an array of torch's may be written to, and a copy of it may be."""
+
+    class Elsewhere:
+        device = torch.device("cuda")
+
+        def detach(self):
+            return self
+
+        def cpu(self):
+            return torch.arange(3.0)
+
+    copied, shown = _shown(Elsewhere()), _shown(torch.arange(3.0))
+    assert copied.flags.writeable and not shown.flags.writeable
+    np.testing.assert_array_equal(copied, shown)
