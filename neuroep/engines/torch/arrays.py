@@ -129,13 +129,13 @@ class TorchArray(Part):
 
     def live(self) -> dict[str, np.ndarray]:
         """Return weight, bias, moments and the number of updates; on the host as they are, read-only."""
-        found = {name: _shown(tensor) for name, tensor in self.tensors.items()}
+        found = {name: on_host(tensor) for name, tensor in self.tensors.items()}
         if self.updates:
             for name, tensor in self.tensors.items():
                 kept = self._rule.state[tensor]
                 for ours, theirs in self._moments.items():
                     if kept.get(theirs) is not None:
-                        found[f"{name}.{ours}"] = _shown(kept[theirs])
+                        found[f"{name}.{ours}"] = on_host(kept[theirs])
         return found | {"updates": np.array(self.updates, dtype=np.int64)}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
@@ -164,7 +164,7 @@ def _copied(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy().copy()
 
 
-def _shown(tensor: torch.Tensor) -> np.ndarray:
+def on_host(tensor: torch.Tensor) -> np.ndarray:
     """Return a tensor as it is, read-only; a copy where it is not on the host."""
     found = tensor.detach().cpu().numpy()
     if tensor.device.type == "cpu":

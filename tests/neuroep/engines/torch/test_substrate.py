@@ -10,7 +10,7 @@ from neuroep import engines
 from neuroep.engines.schedule import Schedule
 from neuroep.engines.state import State
 from neuroep.engines.torch import potentials as reference_potentials
-from neuroep.engines.torch.arrays import _shown, holding, tensors_of
+from neuroep.engines.torch.arrays import holding, on_host, tensors_of
 from neuroep.errors import ConfigError, DivergenceError
 from neuroep.learning.contrast import Pair
 from neuroep.network.builders import DenseLayer
@@ -220,6 +220,6 @@ def test_a_tensor_that_lies_elsewhere_is_shown_as_a_copy():
         def cpu(self):
             return torch.arange(3.0)
 
-    copied, shown = _shown(Elsewhere()), _shown(torch.arange(3.0))
+    copied, shown = on_host(Elsewhere()), on_host(torch.arange(3.0))
     assert copied.flags.writeable and not shown.flags.writeable
     np.testing.assert_array_equal(copied, shown)
