@@ -8,11 +8,13 @@ step. Kept whole, the graph of all steps is there at once, as back-propagation i
 less time and with memory that grows by more with each step.
 
 Implicit: with s = F(s, theta) one layer-wise sweep, dL/dtheta = lambda dF/dtheta and lambda = dL/ds + lambda dF/ds,
-solved by iterating it (converges wherever the sweeps do).
+solved by iterating it, with Anderson acceleration for each sample (:mod:`neuroep.engines.acceleration`): by itself the
+iteration converges where the sweeps do, and no faster than they.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ import torch
 
 from neuroep.data.batch import Batch
 from neuroep.engines import reference
+from neuroep.engines.acceleration import Anderson
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
@@ -190,7 +193,7 @@ class Implicit:
     steps : int
         Most iterations of the adjoint.
     tolerance : float
-        Stop when the adjoint changes by at most this, relative to its largest entry.
+        Stop when an iteration changes the adjoint by at most this, relative to its largest entry.
     """
 
     free: Schedule
@@ -221,15 +224,22 @@ class Implicit:
 
     def _solve(self, direct: list, outputs: list, inputs: list) -> list[torch.Tensor]:
         """Return lambda = direct + lambda dF/ds; the layers of a sweep's end count as independent in ``direct``."""
-        adjoint = direct
+        adjoint, memory, share = direct, Anderson(), math.inf
         for _ in range(self.steps):
             pulled = torch.autograd.grad(outputs, inputs, adjoint, retain_graph=True, allow_unused=True)
             fresh = [d if p is None else d + p for d, p in zip(direct, pulled, strict=True)]
             change = max(float((a - b).abs().max()) for a, b in zip(fresh, adjoint, strict=True))
-            adjoint = fresh
-            if change <= self.tolerance * max(float(a.abs().max()) for a in adjoint):
-                return adjoint
-        raise ConfigError(f"implicit differentiation has not converged after {self.steps} iterations; raise steps")
+            largest = max(float(a.abs().max()) for a in fresh)
+            if change <= self.tolerance * largest:
+                return fresh
+            share = change / largest
+            rows = [[each.reshape(len(each), -1) for each in both] for both in (adjoint, fresh)]
+            adjoint = [row.reshape(each.shape) for row, each in zip(memory.step(*rows), fresh, strict=True)]
+        raise ConfigError(
+            f"implicit differentiation has not converged after {self.steps} iterations: the adjoint still changes"
+            f" by {share:.1e} of its largest entry, allowed are {self.tolerance:g};"
+            " raise steps, or let the free phase settle"
+        )
 
 
 def _detached(state: State) -> State:

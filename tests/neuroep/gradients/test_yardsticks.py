@@ -94,10 +94,26 @@ def test_only_the_reference_engine_can_be_differentiated(yardstick):
 
 def test_an_adjoint_that_does_not_converge():
     net = cases.network(potential="tanh")
-    with pytest.raises(
-        ConfigError, match=r"^implicit differentiation has not converged after 2 iterations; raise steps$"
-    ):
+    said = (
+        r"^implicit differentiation has not converged after 2 iterations: the adjoint still changes by \d\.\de-\d\d"
+        r" of its largest entry, allowed are 1e-12; raise steps, or let the free phase settle$"
+    )
+    with pytest.raises(ConfigError, match=said):
         yardsticks.Implicit(cases.TIGHT, steps=2).gradient(cases.engine("cpu", net), cases.batch(net))
+
+
+@pytest.mark.parametrize("name", ["sentiment", "inference"])
+def test_an_adjoint_is_found_where_sweeps_settle_slowly(name):
+    """Weights under which the free phase takes a hundred sweeps: as many unrolled steps as iterations are far off."""
+    net = cases.network(name, potential="tanh", projection_bias=True)
+    engine, batch = cases.engine("cpu", net, cases.parameters(net, scale=2.5)), cases.batch(net)
+    free = Schedule(steps=400, tolerance=1e-13, check_every=1)
+    exact = yardsticks.BPTT(free, 400, "layerwise").gradient(engine, batch)
+    unrolled = yardsticks.BPTT(free, 12, "layerwise").gradient(engine, batch)
+    found = yardsticks.Implicit(free, steps=12, tolerance=1e-6).gradient(engine, batch)
+    assert max(angles.relative_error(unrolled[key], value) for key, value in exact.items()) > 0.01
+    for key, value in exact.items():
+        assert angles.relative_error(found[key], value) < 1e-5, key
 
 
 @pytest.mark.parametrize("where", cases.ENGINES)
