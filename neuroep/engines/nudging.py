@@ -141,6 +141,7 @@ class Nudging:
         self.engine, self.clamped, self.schedule, self.betas = engine, clamped, schedule, tuple(map(float, betas))
         self._present = clamped
         self._left: leaving.Left[State] | None = None
+        self._pace = leaving.Pace(clamped.samples) if schedule.stop == BY_SAMPLE else None
         self._gone: dict[tuple[str, int], float] = {}
         free, nudged = (start, None) if start.origin is None else (start.origin, start)
         self._free = free
@@ -220,16 +221,23 @@ class Nudging:
         stops = due and schedule.tolerance > 0 and self.steps >= self._least
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):
             self.residual = self._relative(self._look())
+        missing = self._missing() if (due or last) and self._pace is not None else None
+        if missing is not None:
+            self.residual = float(missing.max(initial=0.0))
         self.ended = last or (stops and self.residual <= schedule.tolerance)
-        if stops and not self.ended and schedule.stop == BY_SAMPLE:
-            self._leave()
+        if stops and not self.ended and missing is not None:
+            self._leave(missing)
         if self.ended and self._left is not None:
             self.residual = max(self.residual, self._left.residual)
 
-    def _leave(self) -> None:
-        """Let the samples go that have settled in all nudges."""
+    def _missing(self) -> np.ndarray:
+        """Return what each sample that is there is to miss yet in the worst nudge, (present samples,)."""
+        rows = np.arange(self.clamped.samples) if self._left is None else self._left.rows
+        return cast(leaving.Pace, self._pace).missing(self._relative_by_sample(), rows, self.steps)
+
+    def _leave(self, residuals: np.ndarray) -> None:
+        """Let the samples go that have settled in all nudges, by what each is to miss yet."""
         engine, nudges = self.engine, len(self.betas)
-        residuals = self._relative_by_sample()
         staying = leaving.leavers(residuals, self.schedule.tolerance)
         if staying is None:
             return

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import numpy as np
 
@@ -218,6 +218,7 @@ class Settling:
         self._own.beta = float(beta)
         self._present = clamped
         self._left: leaving.Left[State] | None = None
+        self._pace = leaving.Pace(clamped.samples) if schedule.stop == BY_SAMPLE else None
         self._coarse = engine.rounds and schedule.tolerance > 0 and engine.check_every == 1
         self._groups = schedule.groups(engine.network)
         self._arrivals = schedule.arrivals(engine.network) if beta else {}
@@ -277,6 +278,7 @@ class Settling:
         self._counted = self.steps
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
         stops = due and schedule.tolerance > 0 and self.steps >= self._least and not coarse
+        missing = self._missing() if (due or last) and self._pace is not None else None
         if coarse and due:
             self._refine()
         if last or stops or (due and (schedule.tolerance > 0 or engine.check_every == 1)):
@@ -285,20 +287,28 @@ class Settling:
                 moving = [name for name in self._arrivals if changes.get(name, 0.0) > 0]
                 displaced = engine.displacements(self._own, moving)
                 self.residual = stopping.relative(changes, displaced, schedule.dt, engine.epsilon)
+        if missing is not None:
+            self.residual = float(missing.max(initial=0.0))
         self.ended = last or (stops and self.residual <= schedule.tolerance)
-        if stops and not self.ended and schedule.stop == BY_SAMPLE:
-            self._leave(schedule.tolerance)
+        if stops and not self.ended and missing is not None:
+            self._leave(missing, schedule.tolerance)
         if self.ended and self._left is not None:
             self.residual = max(self.residual, self._left.residual)
         if engine.averages > 1:
             self._recent.append(engine.fork(self._own))
             self._own = engine.mean(self.clamped, self._recent) if self.ended else self._own
 
-    def _leave(self, tolerance: float) -> None:
-        """Let the samples go whose last sweep changed them by no more than that."""
+    def _missing(self) -> np.ndarray:
+        """Return what each sample that is there is to miss yet, (present samples,)."""
+        self._look()
+        changed, pace = self.engine.by_sample(self._changes).values(), cast(leaving.Pace, self._pace)
+        changes = np.max([np.zeros(self._present.samples), *changed], axis=0) / self.schedule.dt
+        rows = np.arange(self.clamped.samples) if self._left is None else self._left.rows
+        return pace.missing(changes, rows, self.steps)
+
+    def _leave(self, residuals: np.ndarray, tolerance: float) -> None:
+        """Let the samples go whose residuals, (present samples,), are no larger than that."""
         engine = self.engine
-        changed = engine.by_sample(self._changes).values()
-        residuals = np.max([np.zeros(self._present.samples), *changed], axis=0) / self.schedule.dt
         staying = leaving.leavers(residuals, tolerance)
         if staying is None:
             return
@@ -362,15 +372,15 @@ class Settling:
 
         Samples that have come to that by themselves wait for the others.
         """
-        before = self._changed[-1] if self._changed else math.inf
         self._look()
+        before = self._changed[-2] if len(self._changed) > 1 else math.inf
         bound = max(COARSE, self.schedule.tolerance)
         if self._change <= bound or self._change > 0.7 * before:
             self._join()
             self._coarse = False
             self._own.stale = frozenset(self._own.values)
-        elif self.schedule.stop == BY_SAMPLE:
-            self._leave(bound)
+        elif self._pace is not None:
+            self._leave(self._pace.changes, bound)
 
     def _update(self, number: int, group: tuple[str, ...]) -> dict[str, Values]:
         """Move one group of layers, accelerated where it is to be; return max|delta s| of each."""
