@@ -308,6 +308,29 @@ class StoredWeights:
             return found
         return (own.mixed or own.now + waited - own.since > begins) and waited > STEP * (age + begins)
 
+    def stands_alone(self, rows: int, single: Array | None, several: bool) -> bool:
+        """Tell whether a product of so many rows has noise that lasts, and that no other product has.
+
+        They are not the samples of a batch: single columns, also where they are as many, and tokens of a held input.
+        What lasts counts where there are ``several`` reads, repeats or digits of a code: of one it is white.
+        """
+        if not self.noise.active:
+            return False
+        as_many = rows == self.time.samples
+        return (several or as_many) if single is not None else several and self.layout.hold_input and not as_many
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let the reads of one product inside share the noise that lasts longer than it, and nothing before or behind.
+        """
+        kept = self.carried, self.by_device
+        self.carried = Carried(self.noise, self.dtype, alone=True)
+        self.by_device = DeviceNoise(self.noise, self.traps, alone=True)
+        try:
+            yield
+        finally:
+            self.carried, self.by_device = kept
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Let time pass inside, and be as old as before afterwards, with the same noise."""
