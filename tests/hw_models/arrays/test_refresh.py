@@ -109,9 +109,10 @@ def test_refresh_looks_at_noisy_states():
     assert share == pytest.approx(1 - 0.6915**2, abs=0.035)
 
 
-def test_what_a_refresh_costs():
-    """Looks, resets and pulses in the tallies, and what they take one after the other."""
-    cells, bar = made(chip("one_sided", SOFT, REFRESH, {"endurance": 100.0}))
+@pytest.mark.parametrize("tiles", [{}, {"rows": 3, "columns": 2}, {"rows": 2}])
+def test_what_a_refresh_costs(tiles):
+    """Looks, resets and pulses in the tallies, and what they take, slot by slot: inputs in turn, tiles side by side."""
+    cells, bar = made(chip("one_sided", SOFT, REFRESH, {"endurance": 100.0}, **tiles))
     values = states()
     put(cells, values)
     chosen = cells.refreshing.chosen(list(values))
@@ -120,8 +121,18 @@ def test_what_a_refresh_costs():
     pulses = 2 * chosen.sum() + numbers.sum()
     assert cells.tally.number("pulse") == cells.pulses.sum() == pulses
     assert bar.tally.number("forward") == 2 * SIZE[1]
-    plus, minus = ((numbers * (values[0] > values[1])).max(), (numbers * (values[0] < values[1])).max())
-    assert cells.taken == (2 * SIZE[1], 1 + max(plus, minus))
+    taken = {"resets": [0], "pulses": [0]}
+    for first in range(0, SIZE[0], tiles.get("columns", SIZE[0])):
+        for start in range(0, SIZE[1], tiles.get("rows", SIZE[1])):
+            for slots in taken.values():
+                slots.append(0)
+            for j in range(start, min(start + tiles.get("rows", SIZE[1]), SIZE[1])):
+                line = slice(first, first + tiles.get("columns", SIZE[0])), j
+                taken["resets"][-1] += bool(chosen[line].any())
+                taken["pulses"][-1] += max(0, *(int(n) for n in numbers[line]))
+    slots = max(taken["resets"]) + max(taken["pulses"])
+    assert cells.taken == (2 * SIZE[1], slots)
+    assert cells.tally.number("slot") == slots
     put(cells, np.zeros((2, *SIZE)))
     cells.updated()
     assert cells.taken == (2 * SIZE[1], 0)

@@ -295,13 +295,21 @@ def test_rows_beside_reference_lines_take_the_time_of_rows(lines):
     assert latency.update(counted, constants) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 
-@pytest.mark.parametrize("kind", ["single", "one_sided"])
-@pytest.mark.parametrize("scheme", ["agad", "tiki_taka", "momentum", "residual"])
+REFRESHED = {"device.cell.refresh_above": 0.02, "device.cell.refresh_lesser": 0.0, "device.cell.refresh_rounds": 2}
+
+
+@pytest.mark.parametrize("kind", ["single", "one_sided", "refreshed", "refreshed in tiles"])
+@pytest.mark.parametrize("scheme", ["pulsed", "mixed_precision", "agad", "tiki_taka", "momentum", "residual"])
 def test_the_tally_takes_the_seconds_of_arrays_that_take_turns(scheme, kind):
     """Trains of A, reads of its columns, then pulses of W, or of one array of the weights behind the other."""
     chip: dict[str, object] = {"timing.pulse": 1e-6, "timing.integration": 1e-7, "update.scheme": scheme}
-    chip |= {"device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0, "device.cell.kind": kind}
-    chip |= {"device.pulse.w_min": 0.0} if kind == "one_sided" else {}
+    chip |= {"device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0}
+    if kind != "single":
+        chip |= {"device.cell.kind": "one_sided", "device.pulse.w_min": 0.0}
+    if kind.startswith("refreshed"):
+        chip |= {"device.cell.refresh_every": 1, **REFRESHED}
+    if kind == "refreshed in tiles":
+        chip |= {"crossbar.rows": 5, "crossbar.columns": 3}
     session = opened(chip)
     engine, batch = session.engine, costs._batch(session)
     for _ in range(2):  # the first has what came before it
@@ -311,7 +319,7 @@ def test_the_tally_takes_the_seconds_of_arrays_that_take_turns(scheme, kind):
     counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
     parts = {done.part for done, _ in counted.rows()}
     turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
-    assert max(map(len, turns)) > 1
+    assert max(map(len, turns)) > 1 or scheme in ("pulsed", "mixed_precision")
     assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 
