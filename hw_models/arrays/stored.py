@@ -176,20 +176,20 @@ class StoredWeights:
         a of a weight that changes in memory falls to low + (a - low) (1 - leak), low that of a device at g_min, for a
         pair 0; devices that are written as a whole, references among them, lose it of what was programmed.
         """
-        share: float | Array = self.device.leak
+        shares: list[float | Array] = [self.device.leak] * 2
         if self.retains is not None:
-            kept = self.retains.kept(self.time.time)
-            share = (1 - (1 - share) * kept).astype(self.dtype)
-        elif not share:
+            kept = self.retains.kept(self.time.time, 2)
+            shares = [(1 - (1 - self.device.leak) * each).astype(self.dtype) for each in kept]
+        elif not self.device.leak:
             return
         self._check_writable()
         self.devices.remaining *= 1 - self.device.leak
         if not self.in_memory:
             return
         if self.cells is not None and self.cells.states:
-            self.cells.leak(share)
+            self.cells.leak(shares)
         else:
-            self._held += (self.lowest - self._held) * self.dtype.type(share)
+            self._held += (self.lowest - self._held) * self.dtype.type(shares[0])
             if self.cells is not None:
                 self.cells.hold()
         if self._seen is not None:
