@@ -345,14 +345,17 @@ class DeviceCells:
         self._show(self.crossbar.stored)
 
     def disturbed(self, felt: Array) -> None:
-        """Let devices move by what the writes of others do to them, of a pair the side that grows."""
+        """Let devices move by what the writes of others do to them, of a pair the side that grows.
+
+        A device that no pulse moves feels none of others either.
+        """
         if not self.states:
-            self.crossbar.stored[:] += felt
+            self.crossbar.stored[:] += felt * self.sides[0].responsive
             self.sides[0].cut(self.crossbar.stored)
             return
         moves = [np.maximum(felt, 0), np.maximum(-felt, 0)] if self.cell.paired else [felt]
         for side, state, move in zip(self.sides, self.states, moves, strict=True):
-            state += move
+            state += move * side.responsive
             side.cut(state)
         self._show(self.crossbar.stored)
 

@@ -110,7 +110,7 @@ class Refresh:
                 value += cells.dtype.type(own.reset_spread) * self._draws("reset", side, 0)
             if own.reset_noise:
                 value += cells.dtype.type(own.reset_noise) * self._draws("reset again", side, number)
-            np.copyto(state, value, where=chosen)
+            np.copyto(state, value, where=chosen & cells.sides[side].responsive)
             cells.sides[side].cut(state)
             if cells.pulses is not None:
                 cells.pulses[side] += chosen

@@ -138,6 +138,33 @@ def test_what_a_refresh_costs(tiles):
     assert cells.taken == (2 * SIZE[1], 0)
 
 
+def test_devices_that_no_pulse_moves_are_reset_by_none():
+    """Pair by pair: a device that no pulse moves keeps its state, the other one is reset and written as far as it goes."""
+    cells, _ = made(chip("one_sided", SOFT | {"unresponsive": 0.4}, REFRESH))
+    values = states(3)
+    put(cells, values)
+    cells.updated()
+    kept = 0
+    for place in np.ndindex(SIZE):
+        before = tuple(float(value[place]) for value in values)
+        after = naive.refreshed(*before, 0.6, 0.3, 1.0, 0.02)
+        for side, own in enumerate(cells.sides):
+            deaf = own.devices.up[place] == own.devices.down[place] == 0
+            kept += deaf and after != before
+            assert cells.states[side][place] == pytest.approx(before[side] if deaf else after[side], abs=2e-6)
+    assert kept > 2
+
+
+@pytest.mark.parametrize("kind", ["one_sided", "single"])
+def test_devices_that_no_pulse_moves_feel_none_of_others(kind):
+    cells, bar = made(chip(kind, SOFT | {"unresponsive": 0.4, "w_min": 0.0 if kind == "one_sided" else -1.0}))
+    felt = np.full(SIZE, 0.05, "f4")
+    cells.disturbed(felt)
+    deaf = np.broadcast_to((cells.devices.up == 0) & (cells.devices.down == 0), SIZE)
+    np.testing.assert_allclose(bar.stored, np.where(deaf, 0, 0.05), atol=1e-6)
+    assert 0 < deaf.sum() < deaf.size
+
+
 def test_looks_come_every_so_many_updates():
     cells, bar = made(chip("one_sided", SOFT, REFRESH | {"refresh_every": 3}))
     looks = []
