@@ -50,7 +50,6 @@ class Retention:
         return self._found[side]
 
     def kept(self, now: float, sides: int = 1) -> list[np.ndarray]:
-        """Return the share that devices have kept since this was asked last, first and second ones, as of :meth:`rates`.
-        """
+        """Return what first and second devices have kept since this was asked last, as of :meth:`rates`."""
         passed, self.since = max(now - self.since, 0.0), now
         return [np.exp(-passed * self.rates(side)) for side in range(sides)]

@@ -185,8 +185,8 @@ class Passing:
 
     def _through(self, patterns: Mapping[str, Stored], group: Sequence[str]) -> float:
         """Return the seconds in which layers of a group read their patterns, side by side, for the mean sample."""
-        layers = [name for name in group if name in patterns and durations.time_constant(self.chip.timing, name) is None]
-        total = 0.0
+        timing, total = self.chip.timing, 0.0
+        layers = [name for name in group if name in patterns and durations.time_constant(timing, name) is None]
         for way in ("forward", "transposed"):
             each = ([n * self._read(lines, digits) for n, lines, digits in patterns[name].products(way)]
                     for name in layers)  # fmt: skip

@@ -139,7 +139,7 @@ def test_what_a_refresh_costs(tiles):
 
 
 def test_devices_that_no_pulse_moves_are_reset_by_none():
-    """Pair by pair: a device that no pulse moves keeps its state, the other one is reset and written as far as it goes."""
+    """Pair by pair: a device that no pulse moves keeps its state, the other one is reset and written again."""
     cells, _ = made(chip("one_sided", SOFT | {"unresponsive": 0.4}, REFRESH))
     values = states(3)
     put(cells, values)
