@@ -139,13 +139,13 @@ class PatternCrossbars(Digitisers):
 
     def _one(self, chip: Chip, vectors: np.ndarray, sample: int) -> Crossbar:
         tally = Tally(self.tally.now)  # of its own: samples are read side by side
-        how = {"dtype": self.dtype, "tally": tally, "clock": self._lifetime()}
-        crossbar = Crossbar(chip, vectors.shape, self.seed, self.name, **how)
+        made = chip, vectors.shape, self.seed, self.name
+        crossbar = Crossbar(*made, dtype=self.dtype, tally=tally, clock=self._lifetime())
         for each in (crossbar, crossbar.other):
             if each is not None:  # rewritten for every sequence, with noise of its own
-                begun = self.seed, each.name, *self._occasion, sample
-                each.noise.key = key(*begun, "slow noise")
-                each.traps.keys["trap state"] = key(*begun, "trap state")
+                begun = each.name, *self._occasion, sample
+                each.noise.key = key(self.seed, *begun, "slow noise")
+                each.traps.keys["trap state"] = key(self.seed, *begun, "trap state")
         crossbar.converters, crossbar.sample = self.converters, sample
         crossbar.begin(*self._occasion, sample)
         if len(vectors):
