@@ -314,8 +314,8 @@ class ChipSubstrate(ExactSubstrate):
     @property
     def _patterns(self) -> dict[str, PatternCrossbars]:
         """The crossbars of patterns, by layer."""
-        units = ((unit.layer.name, getattr(unit, "inner", unit)) for unit in self._units)
-        return {name: unit.stored for name, unit in units if isinstance(unit, StoredPatterns)}
+        inner = (unit.inner if isinstance(unit, DigitisedAttention) else unit for unit in self._units)
+        return {unit.layer.name: unit.stored for unit in inner if isinstance(unit, StoredPatterns)}
 
     @property
     def _held_parts(self) -> dict[str, LayerHolders]:

@@ -35,6 +35,7 @@ CHIPS: dict[str, dict[str, object]] = {
     },
     "patterns": {"attention.kind": "analog", "timing.row": 1e-6, "adc.bits": 8, "adc.columns": 4},
     "patterns, read again": {"attention.kind": "analog", "crossbar.repeats": 3, "crossbar.hold_input": False},
+    "patterns behind digitised states": {"attention.kind": "analog", "attention.state.bits": 8},
     "patterns in digits": {"attention.kind": "analog", "dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed"},
     "patterns beside reference lines": {
         "attention.kind": "analog", "timing.row": 1e-6, "crossbar.mapping": "offset", "dac.range": 1.0,
