@@ -169,10 +169,13 @@ class Carried:
         Classes of processes, and the clock.
     dtype : numpy.dtype
         Of signals.
+    alone : bool
+        Whether it is of the reads of one product alone, of rows that are not the samples of a batch: all of them at one
+        moment, so that what is carried is one process, and nothing before or behind.
     """
 
-    def __init__(self, noise: SlowNoise, dtype: np.dtype) -> None:
-        self.noise, self.dtype = noise, dtype
+    def __init__(self, noise: SlowNoise, dtype: np.dtype, alone: bool = False) -> None:
+        self.noise, self.dtype, self.alone = noise, dtype, alone
         self.trapped = noise.clock.passes and noise.devices.device.rtn_share > 0
         self.going: dict[tuple[str, int], Going] = {}
         self.before: dict[tuple[str, int], Kept] = {}
@@ -203,7 +206,8 @@ class Carried:
 
     def carries(self, rows: int, held: bool) -> bool:
         """Tell whether reads of so many rows are carried: those of samples, and inputs that are read in every sweep."""
-        return (self.trapped or len(self.noise.classes.carried) > 0) and (rows == self.noise.clock.samples or not held)
+        samples = self.alone or rows == self.noise.clock.samples or not held
+        return (self.trapped or len(self.noise.classes.carried) > 0) and samples
 
     def read(
         self,
@@ -249,6 +253,8 @@ class Carried:
         if traps is not None:
             weights = np.vstack([weights * traps.rest, traps.shares])
             numbers, taus = (*numbers, *traps.numbers), np.concatenate([taus, traps.taus])
+        if self.alone and len(taus):
+            numbers, taus, weights = (0,), taus.max(keepdims=True), weights.sum(0, keepdims=True)
         numbers, taus, weights = numbers[-MOST:], taus[-MOST:], weights[-MOST:]
         kept = Kept.fresh(shape, numbers, self.dtype, clock.time)
         kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
@@ -263,12 +269,13 @@ class Carried:
     ) -> tuple[Array, Array, Array, Array]:
         """Return what a batch begins with: the last samples of the one before, and the decay since."""
         rows, driven = kept.anchor.shape
-        copies = min(self.noise.clock.copies, rows) if rows == self.noise.clock.samples else rows
+        samples = rows == self.noise.clock.samples and not self.alone
+        copies = min(self.noise.clock.copies, rows) if samples else rows
         anchor, norm = np.zeros((copies, driven), self.dtype), np.zeros(copies, self.dtype)
         latent = np.zeros((len(kept.processes), copies, kept.latent.shape[2]), np.float32)
         decay = np.zeros(len(kept.processes), np.float32)
         old = self.before.get(place)
-        if old is not None and old.anchor.shape[1] == driven and rows == self.noise.clock.samples:
+        if old is not None and old.anchor.shape[1] == driven and samples:
             count = min(copies, len(old.norm))
             anchor[:count], norm[:count] = old.anchor[-count:], old.norm[-count:]
             for at, process in enumerate(kept.processes):

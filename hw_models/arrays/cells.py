@@ -327,31 +327,35 @@ class DeviceCells:
                     self.tally.add(self.name, done.operation, number, done.shape, done.bits, done.phase)
             side.tally.clear()
 
-    def leak(self, share: float | Array) -> None:
-        """Let all devices lose a share of what they conduct above g_min; weights show it at once."""
+    def leak(self, shares: Sequence[float | Array]) -> None:
+        """Let the first and the second devices lose shares of what they conduct above g_min; weights show it at once.
+        """
         if self.cell.paired:
-            for side, state in zip(self.sides, self.states, strict=True):
+            for side, state, share in zip(self.sides, self.states, shares, strict=True):
                 state -= state * share
                 if side.stuck is not None:
                     side.stuck.hold(state)
         else:
             low = self.crossbar.lowest
-            self.states[0] += (low - self.states[0]) * share
+            self.states[0] += (low - self.states[0]) * shares[0]
             if self.sides[0].stuck is not None:
                 self.sides[0].stuck.hold(self.states[0])
             if self.reference is not None:
-                self.reference += (low - self.reference) * share
+                self.reference += (low - self.reference) * shares[1]
         self._show(self.crossbar.stored)
 
     def disturbed(self, felt: Array) -> None:
-        """Let devices move by what the writes of others do to them, of a pair the side that grows."""
+        """Let devices move by what the writes of others do to them, of a pair the side that grows.
+
+        A device that no pulse moves feels none of others either.
+        """
         if not self.states:
-            self.crossbar.stored[:] += felt
+            self.crossbar.stored[:] += felt * self.sides[0].responsive
             self.sides[0].cut(self.crossbar.stored)
             return
         moves = [np.maximum(felt, 0), np.maximum(-felt, 0)] if self.cell.paired else [felt]
         for side, state, move in zip(self.sides, self.states, moves, strict=True):
-            state += move
+            state += move * side.responsive
             side.cut(state)
         self._show(self.crossbar.stored)
 

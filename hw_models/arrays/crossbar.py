@@ -29,6 +29,7 @@ sum of independent terms.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -258,10 +259,12 @@ class Crossbar(CountedWeights):
         """Return the mean of ``crossbar.repeats`` reads of a product, each one counted."""
         operation = f"{way}{OF_INCREMENTS}" if increments and self._digits_differ(way) else way
         self._count(operation, len(signals))
-        total = self._read(way, signals, edges, increments, single)
-        for _ in range(1, self.layout.repeats):
-            self._count(operation, len(signals))
-            total += self._read(way, signals, edges, increments, single)
+        several = self.layout.repeats > 1 or self.digits(way, increments) > 1
+        with self.alone() if self.stands_alone(len(signals), single, several) else nullcontext():
+            total = self._read(way, signals, edges, increments, single)
+            for _ in range(1, self.layout.repeats):
+                self._count(operation, len(signals))
+                total += self._read(way, signals, edges, increments, single)
         return total if self.layout.repeats == 1 else total * (1 / self.layout.repeats)
 
     def _digits_differ(self, way: str) -> bool:

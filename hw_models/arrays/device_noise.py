@@ -34,18 +34,21 @@ class DeviceNoise:
         Classes of processes, and the clock.
     traps : TrappedDevices
         Those that have a trap, and whether slow ones are filled.
+    alone : bool
+        Whether it is of the reads of one product alone, see :class:`hw_models.arrays.carried.Carried`.
     """
 
-    def __init__(self, noise: SlowNoise, traps: TrappedDevices) -> None:
-        self.noise, self.traps, self.law = noise, traps, noise.law
+    def __init__(self, noise: SlowNoise, traps: TrappedDevices, alone: bool = False) -> None:
+        self.noise, self.traps, self.law, self.alone = noise, traps, noise.law, alone
         self.filled: dict[Place, Array] = {}
         self.kept: dict[Place, Array] = {}
         self.before: dict[Place, Array] = {}
         self.processes: tuple[int, ...] = ()
+        self.shares: tuple[float, ...] = ()
         self.old: tuple[int, ...] = ()
         self.moved = self.ended = 0.0
         self.seen = 0.0
-        self.carries = self.follows = False
+        self.carries = self.follows = self.again = False
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -79,25 +82,28 @@ class DeviceNoise:
     def move(self, rows: int, held: bool, draws: tuple[Array, int]) -> None:
         """Move the noise of all devices on to a read of so many rows; ``draws`` are key and number of the read."""
         noise, clock, own = self.noise, self.noise.clock, self.noise.devices
-        processes = noise.classes.carried
-        lasts = noise.active and (rows == clock.samples or not held)
+        processes, spectrum = noise.classes.carried, noise.classes.spectrum
+        lasts = noise.active and (self.alone or rows == clock.samples or not held)
         self.carries, self.follows = bool(processes) and lasts, self.traps.acts and lasts
         if self.follows:
             self._move_traps(rows, draws)
         if not self.carries:
             return
-        taus, now = noise.classes.spectrum.taus[list(processes)], clock.time
+        taus, now, self.shares = spectrum.taus[list(processes)], clock.time, tuple(spectrum.shares[list(processes)])
+        if self.alone:
+            processes, taus, self.shares = (0,), taus[-1:], (sum(self.shares),)
+        samples = rows == clock.samples and not self.alone
         shape = (rows, own.shape[0] + own.references, own.shape[1])
         places = [(k, side) for k in range(own.slices) for side in range(own.sides)]
         fresh = not self.kept or self.processes != processes or self.kept[0, 0].shape[1] != rows
         decay = np.exp(-(now - self.moved) / taus)
         if not fresh and (decay == 1).all():
             return
-        copies = clock.copies if rows == clock.samples else rows
+        copies = clock.copies if samples else rows
         apart = np.exp(-clock.sample / taus)
         for place in places:
             new = np.empty((len(processes), *shape), dtype=np.float32)
-            old = self._old(place, processes) if fresh and rows == clock.samples else {}
+            old = self._old(place, processes) if fresh and samples else {}
             for at, process in enumerate(processes):
                 tile = 64 * process + 2 * place[0] + place[1]
                 z = normals(draws[0], draws[1], tile, (rows * shape[1], shape[2])).reshape(shape)
@@ -141,12 +147,14 @@ class DeviceNoise:
     def _move_traps(self, rows: int, draws: tuple[Array, int]) -> None:
         """Let every trap of every sample capture and emit until this read; a sample follows the one before it."""
         clock, p, shape = self.noise.clock, np.float32(self.traps.p), (rows, *self.traps.shape)
-        passed, copies = clock.time - self.seen, clock.copies if rows == self.noise.clock.samples else rows
+        passed, samples = clock.time - self.seen, rows == clock.samples and not self.alone
+        copies, self.again = clock.copies if samples else rows, False
         for place in self.traps.places:
             tau, tile = self.traps.of(place).tau, 4096 + 2 * place[0] + place[1]
             old = self.filled.get(place)
             if old is not None and len(old) == rows:
                 if not passed:
+                    self.again = True
                     return
                 chance = p + (old - p) * np.exp(-passed / tau)
                 self.filled[place] = uniforms(*draws, tile, (rows * shape[1], shape[2])).reshape(shape) < chance
@@ -179,6 +187,8 @@ class DeviceNoise:
         tile = 64 + 2 * place[0] + place[1]
         fresh = uniforms(*draws, tile, g.shape, sample * len(g)) < p
         filled = self.filled[place][sample] if self.follows else fresh
+        if self.follows and self.again:  # within a read such a trap has switched many times
+            filled = np.where(tau < traps.fastest, fresh, filled)
         if traps.filled:
             filled = np.where(tau > traps.slowest, traps.filled[place], filled)
         return np.asarray(amplitude * (p - filled), dtype=np.float32)
@@ -186,14 +196,13 @@ class DeviceNoise:
     def mix(self, z: Array, place: Place, sample: int) -> None:
         """Turn fresh normals of all devices (lines, in) of one sample into what its read finds, in place."""
         classes = self.noise.classes
-        spectrum = classes.spectrum
         carried = classes.carried if self.carries else ()
         z *= np.float32(math.sqrt(max(self.noise.rest - classes.share(carried), 0.0)))
         slow = self.noise.perturbation(place, np.arange(len(z)))
         if slow is not None:
             z += slow
-        for at, process in enumerate(carried):
-            z += self.kept[place][at, sample] * np.float32(math.sqrt(spectrum.shares[process]))
+        for at in range(len(self.shares) if carried else 0):
+            z += self.kept[place][at, sample] * np.float32(math.sqrt(self.shares[at]))
 
 
 def _mix(z: Array, a: float, values: Array) -> None:

@@ -71,6 +71,13 @@ class PlayedDevices:
         return self._population[1]
 
     @cached_property
+    def responsive(self) -> np.ndarray:
+        """Devices that some pulse moves, a mask (out, in) or (1, 1) where all are."""
+        if not self.pulse.unresponsive:
+            return np.ones((1, 1), bool)
+        return (self.devices.up > 0) | (self.devices.down > 0)
+
+    @cached_property
     def _shrinks(self) -> float:
         """Largest share of the room to the bound ahead that one pulse of a device takes."""
         own = self.devices

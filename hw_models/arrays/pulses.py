@@ -221,6 +221,12 @@ class PulsedDevices(PlayedDevices):
 
         return self._given(self._tiles(play))
 
+    def reset(self, which: np.ndarray, tiles: Tiles) -> None:
+        """Write down a pulse of every device of a mask (out, in) that puts it back, inputs of a tile in turn."""
+        whole = which.astype(np.int64)
+        self._turns(whole, np.zeros_like(whole), tiles)
+        self._given(int(whole.sum()))
+
     def _turns(self, up: np.ndarray, down: np.ndarray, tiles: Tiles) -> None:
         """Write down the slots of numbers of pulses, those of the tile that takes most, and what lines select.
 

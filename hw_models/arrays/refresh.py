@@ -14,17 +14,20 @@ and |r+ - r-| is written on the one that was larger in round(missing/dw_min) pul
 after another read of the pairs by what the difference still lacks.
 
 Counted: two products for every input line and look, pulses as all others, and a pulse for every reset. They take their
-time one after the other: products, and slots row by row, as many as resets and the device of most pulses take.
+time one after the other: products, a slot of each input with a pair that is reset, and as many as its neediest device
+takes, both devices of a pair and all tiles side by side.
 
 Sources: OneSidedUnitCell of aihwkit 1.2; Nandakumar et al., Front. Neurosci. 14:406, 2020.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hw_models.arrays.pulses import Tiles
 from hw_models.kernels import random as randomness
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ class Taken(NamedTuple):
     products: int = 0
     """Reads of columns, one after the other."""
     slots: int = 0
-    """Of pulses, for each row."""
+    """Of pulses, all inputs one after the other."""
 
 
 class Refresh:
@@ -56,8 +59,7 @@ class Refresh:
         if not chosen.any():
             return Taken(products)
         wanted = read[0] - read[1]
-        self._reset(chosen)
-        slots = 1
+        slots = self._reset(chosen)
         for turn in range(self.cell.refresh_rounds):
             if turn:
                 read, products = self._read(turn), products + self._look()
@@ -99,8 +101,8 @@ class Refresh:
         bar.tally.add(bar.name, "forward", products, bar.shape)
         return products
 
-    def _reset(self, chosen: Array) -> None:
-        """Reset both devices of pairs."""
+    def _reset(self, chosen: Array) -> int:
+        """Reset both devices of pairs; return the slots that takes."""
         cells, own, number = self.cells, self.cell, int(self.cells.counts[1])
         for side, state in enumerate(cells.states):
             value = np.full(cells.shape, own.reset, cells.dtype)
@@ -108,22 +110,31 @@ class Refresh:
                 value += cells.dtype.type(own.reset_spread) * self._draws("reset", side, 0)
             if own.reset_noise:
                 value += cells.dtype.type(own.reset_noise) * self._draws("reset again", side, number)
-            np.copyto(state, value, where=chosen)
+            np.copyto(state, value, where=chosen & cells.sides[side].responsive)
             cells.sides[side].cut(state)
             if cells.pulses is not None:
                 cells.pulses[side] += chosen
-        resets = 2 * int(chosen.sum())
-        cells.counts[3] += resets
-        cells.tally.add(cells.name, "pulse", resets, cells.shape)
+            cells.sides[side].reset(chosen, self._tiles)
+        cells.counts[3] += 2 * int(chosen.sum())
+        return cells.sides[0].slots
+
+    @property
+    def _tiles(self) -> Tiles:
+        own = self.cells.crossbar.devices
+        return own.column_tiles, own.row_tiles
 
     def _write(self, chosen: Array, wanted: Array, there: Array, turn: int) -> int:
-        """Give what is missing to differences in pulses; return the most that a device gets."""
-        cells, most = self.cells, 0
+        """Give what is missing to differences in pulses; return the slots that takes."""
+        cells, most, first = self.cells, np.zeros(self.cells.shape, np.int64), 0
         for side, sign in enumerate((1, -1)):
             missing = np.where(chosen & (sign * wanted > 0), sign * (wanted - there), 0)
             numbers = np.rint(np.maximum(missing, 0) / self.pulse.dw_min).astype(np.int64)
             if numbers.any():
-                most = max(most, int(numbers.max()))
+                most, none = np.maximum(most, numbers), np.zeros_like(numbers)
                 number = int(cells.counts[1]) * self.cell.refresh_rounds + turn
-                cells.sides[side].apply(cells.states[side], numbers, np.zeros_like(numbers), number, purpose="refresh")
-        return most
+                cells.sides[side].apply(cells.states[side], numbers, none, number, self._tiles, "refresh")
+                first += 0 if side else cells.sides[0].slots
+        slots = max(int(most[i:j, a:b].max(axis=0, initial=0).sum()) for (i, j), (a, b) in product(*self._tiles))
+        if slots > first:  # the first devices' are written down
+            cells.tally.add(cells.name, "slot", slots - first, cells.shape)
+        return slots

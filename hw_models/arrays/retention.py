@@ -3,15 +3,13 @@
 
     kept = exp(-t/tau),    tau = retention exp(spread z)      t since the last update [s], z of the device
 
-as charge leaks off a capacitor. Of a pair both devices lose it, of a weight beside its reference too. What is read
-between two updates is what was left at the last one.
+as charge leaks off a capacitor. Of a pair both devices lose it, each by a z of its own, and of a weight beside its
+reference too. What is read between two updates is what was left at the last one.
 
 Source: leakage of capacitor cells, Li et al., Symposium on VLSI Technology 2018; log-normal spread: ours.
 """
 
 from __future__ import annotations
-
-from functools import cached_property
 
 import numpy as np
 
@@ -39,16 +37,19 @@ class Retention:
 
     def __init__(self, device: Device, shape: tuple[int, int], place: tuple[int, str]) -> None:
         self.device, self.shape, self.place, self.since = device, shape, place, 0.0
+        self._found: dict[int, np.ndarray] = {}
 
-    @cached_property
-    def rates(self) -> np.ndarray:
-        """1/tau of every device [1/s], (out, in), or (1, 1) where they are alike."""
+    def rates(self, side: int = 0) -> np.ndarray:
+        """Return 1/tau of every first or second device of a weight [1/s], (out, in), or (1, 1) where all are alike."""
         rate, spread = 1 / (self.device.retention or np.inf), self.device.retention_spread
         if not spread:
             return np.full((1, 1), rate)
-        return rate * np.exp(-spread * normals(key(*self.place, "retention"), 0, 0, self.shape, dtype="float64"))
+        if side not in self._found:
+            z = normals(key(*self.place, "retention"), 0, side, self.shape, dtype="float64")
+            self._found[side] = rate * np.exp(-spread * z)
+        return self._found[side]
 
-    def kept(self, now: float) -> np.ndarray:
-        """Return the share that every device has kept since this was asked last, of the shape of ``rates``."""
+    def kept(self, now: float, sides: int = 1) -> list[np.ndarray]:
+        """Return what first and second devices have kept since this was asked last, as of :meth:`rates`."""
         passed, self.since = max(now - self.since, 0.0), now
-        return np.exp(-passed * self.rates)
+        return [np.exp(-passed * self.rates(side)) for side in range(sides)]

@@ -15,9 +15,10 @@ a part along the signal that the noise is kept of, in the metric of the line's v
 lines. Approximated: what lies beside it counts as white, and once a signal has turned (cos^2 < .98) noise is kept of
 the new one, and what an earlier one had beside it is forgotten; the noise of forward and transposed reads of one
 array, which share the devices, is independent (their covariance is one device's of many); of rows that are not the
-samples of a batch, as the tokens of a held input, each read once, and behind wires, carried processes are white; slow
-ones behind wires that are solved at every building move on when something is written. Copies of the chip share the
-slow part. The digits of a code each find their part of what is carried for the whole code. Thermal noise is white.
+samples of a batch, as the tokens of a held input or single columns, carried processes last for one product, its
+repeats and the digits of its codes; behind wires they are white; slow ones behind wires that are solved at every
+building move on when something is written. Copies of the chip share the slow part. The digits of a code each find
+their part of what is carried for the whole code. Thermal noise is white.
 Processes are moved on by whole multiples of a fourth of tau, from a phase of it that differs by process and batch.
 
 ``exact_noise`` draws every process of every device (:mod:`hw_models.arrays.device_noise`).

@@ -176,20 +176,20 @@ class StoredWeights:
         a of a weight that changes in memory falls to low + (a - low) (1 - leak), low that of a device at g_min, for a
         pair 0; devices that are written as a whole, references among them, lose it of what was programmed.
         """
-        share: float | Array = self.device.leak
+        shares: list[float | Array] = [self.device.leak] * 2
         if self.retains is not None:
-            kept = self.retains.kept(self.time.time)
-            share = (1 - (1 - share) * kept).astype(self.dtype)
-        elif not share:
+            kept = self.retains.kept(self.time.time, 2)
+            shares = [(1 - (1 - self.device.leak) * each).astype(self.dtype) for each in kept]
+        elif not self.device.leak:
             return
         self._check_writable()
         self.devices.remaining *= 1 - self.device.leak
         if not self.in_memory:
             return
         if self.cells is not None and self.cells.states:
-            self.cells.leak(share)
+            self.cells.leak(shares)
         else:
-            self._held += (self.lowest - self._held) * self.dtype.type(share)
+            self._held += (self.lowest - self._held) * self.dtype.type(shares[0])
             if self.cells is not None:
                 self.cells.hold()
         if self._seen is not None:
@@ -307,6 +307,29 @@ class StoredWeights:
         if not device.relaxes or found:
             return found
         return (own.mixed or own.now + waited - own.since > begins) and waited > STEP * (age + begins)
+
+    def stands_alone(self, rows: int, single: Array | None, several: bool) -> bool:
+        """Tell whether a product of so many rows has noise that lasts, and that no other product has.
+
+        They are not the samples of a batch: single columns, also where they are as many, and tokens of a held input.
+        What lasts counts where there are ``several`` reads, repeats or digits of a code: of one it is white.
+        """
+        if not self.noise.active:
+            return False
+        as_many = rows == self.time.samples
+        return (several or as_many) if single is not None else several and self.layout.hold_input and not as_many
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let the reads of one product inside share the noise that lasts longer than it, and nothing before or behind.
+        """
+        kept = self.carried, self.by_device
+        self.carried = Carried(self.noise, self.dtype, alone=True)
+        self.by_device = DeviceNoise(self.noise, self.traps, alone=True)
+        try:
+            yield
+        finally:
+            self.carried, self.by_device = kept
 
     @contextmanager
     def aside(self) -> Iterator[None]:

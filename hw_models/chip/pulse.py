@@ -68,7 +68,8 @@ class Pulse(Part):
     corrupt_range: Positive | None = at("device", "of the weight range", None)
     """Largest distance of such a weight from 0. Unset is the whole range of the device."""
     unresponsive: Share = at("device", default=0.0)
-    """Share of devices that no pulse moves and that keep the weight with which they were programmed."""
+    """Share of devices that no pulse moves and that keep the weight with which they were programmed. Resets and the
+    writes of others do not move them either."""
     gamma_up: Finite = at("update", means=meaning(LAWS, "gamma_up"))
     gamma_down: Finite = at("update", means=meaning(LAWS, "gamma_down"))
     gamma_up_spread: NonNegative = at("device", means=meaning(LAWS, "gamma_up_spread"))

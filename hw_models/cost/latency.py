@@ -80,6 +80,10 @@ def references(chip: Chip, columns: int) -> int:
     return (bar.reference_lines or columns) if bar.mapping == "offset" and bar.reference == "analog" else 0
 
 
+PATTERNS = " patterns"
+"""What follows the name of an attention layer in that of the arrays on which it keeps patterns."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A layer that moves, and the products that it takes together."""
@@ -114,6 +118,7 @@ def phases(tally: Tally, constants: Constants, network: Stages, names: Sequence[
     found = {}
     for phase in names:
         clamped = sum(_reads(tally, constants, name, way, phase)[1] for name, way in network.inputs)
+        clamped += _patterns_written(tally, constants, phase)
         moved = sum(max((_moves(tally, constants, step, phase, network.dt) for step in group), default=0.0)
                     for group in network.groups)  # fmt: skip
         if clamped or moved:
@@ -161,6 +166,25 @@ def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float
     return spent
 
 
+def row(constants: Constants) -> float:
+    """Return the seconds of writing one row of devices anew, 0 where nothing says how long that takes."""
+    return timing(constants).row or (constants.write_width or 0.0) * (constants.value("write_iterations") or 1.0)
+
+
+def _of_patterns(part: str) -> bool:
+    """Tell whether patterns of an attention layer lie on an array."""
+    return part.removesuffix(OTHER_PATH).endswith(PATTERNS)
+
+
+def _patterns_written(tally: Tally, constants: Constants, phase: str) -> float:
+    """Return the seconds in which patterns were written, row by row, those of all layers side by side."""
+    spent: dict[str, float] = {}
+    for done, count in tally.rows():
+        if done.operation == "write" and done.phase == phase and _of_patterns(done.part) and len(done.shape) == 2:
+            spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count)
+    return max(spent.values(), default=0.0) * row(constants)
+
+
 def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] = ()) -> float:
     """Return the seconds of changing the weights, arrays side by side: slots of pulses and counts, or rows written.
 
@@ -170,7 +194,7 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
     own = timing(constants)
     width = constants.write_width
     slot = own.pulse or width or 0.0
-    each = own.row or (width or 0.0) * (constants.value("write_iterations") or 1.0)
+    each = row(constants)
     if own.pulse and constants.chip.update.in_memory:
         each = own.row  # of devices that are written by pulses their slots are counted
     spent: dict[str, float] = {}
@@ -179,6 +203,8 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
             spent[done.part] = spent.get(done.part, 0.0) + count * slot
         elif done.operation == "counting":
             spent[done.part] = spent.get(done.part, 0.0) + count * (own.count or slot)
+        elif _of_patterns(done.part):
+            continue  # of samples, not of the update
         elif done.operation == "write" and len(done.shape) == 2 and constants.chip.substrate == "crossbar":
             spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count) * each
     taken = []
@@ -192,7 +218,10 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
 
 def written(chip: Chip, shape: tuple[int, ...], devices: int) -> float:
     """Return the rows that are written one behind the other: those of the tile of most, of as many devices in all."""
-    rows = largest(shape[1], chip.crossbar.rows)
-    whole = shape[0] * shape[1] * chip.crossbar.sides * chip.crossbar.slices
+    bar, rows = chip.crossbar, largest(shape[1], chip.crossbar.rows)
+    beside = -(-shape[0] // (bar.columns or max(shape[0], 1))) * references(chip, largest(shape[0], bar.columns))
+    if bar.reference_lines is None:
+        beside = min(beside, shape[0])
+    whole = (shape[0] * bar.sides + beside) * shape[1] * bar.slices
     return rows * devices / whole if whole else 0.0
 

@@ -7,6 +7,12 @@
 patterns X of every sequence, as they come, to one physical crossbar of the chip's devices: ``X u`` is a forward read,
 ``X^T p`` a transposed one, with its converters and noise; kappa and the softmax stay digital. Its energy is that of
 exact attention.
+
+On a chip with a clock the tokens of a sample pass it one after the other, forward and then back, in every sweep, and
+its patterns are written ahead of the first one, row by row. Noise of devices that is slower than a sample stands still
+from the write of its patterns to the last read of them, in both directions, as for weights over a batch
+(:mod:`hw_models.arrays.slow_noise`); the rest is that of rows that are no samples of a batch. Every sequence is written
+anew, and begins with noise of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +25,10 @@ from hw_models.arrays.converter_bank import Converters, Digitisers
 from hw_models.arrays.converters import Digitiser
 from hw_models.arrays.counted import totals
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.slow_noise import SLOW
+from hw_models.arrays.stored import most
 from hw_models.chip import Chip, Converter, Update
+from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.arithmetic import Values, arithmetic
 from hw_models.kernels.random import key
@@ -50,16 +59,29 @@ class PatternCrossbars(Digitisers):
         Of signals.
     phase : CurrentPhase, optional
         Of what is written to tallies; default one of their own.
+    clock : Clock, optional
+        Of the chip; by default one that stands still.
 
     Attributes
     ----------
+    queries : numpy.ndarray
+        (batch,) tokens that read the patterns of each sample, one after the other.
     range : Digitiser
         Full scale of the stored patterns: the chip's, or calibrated.
     tally : Tally
         What the crossbars of all batches before the present one did.
     """
 
-    def __init__(self, chip: Chip, layer: str, seed: int, dtype: str, phase: CurrentPhase | None = None) -> None:
+    def __init__(
+        self,
+        chip: Chip,
+        layer: str,
+        seed: int,
+        dtype: str,
+        phase: CurrentPhase | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.clock, self.queries = clock or Clock(), np.zeros(0, np.int64)
         self.chip, self.name, self.seed, self.dtype = chip, f"{layer} patterns", seed, dtype
         self.converters = Converters(chip, self.name)
         self.converters.assume(forward=False, transposed=True)
@@ -78,7 +100,9 @@ class PatternCrossbars(Digitisers):
         """All ranges by name."""
         return {"patterns": self.range, **self.converters.digitisers}
 
-    def written(self, patterns: Sequence[np.ndarray], packed: np.ndarray) -> list[Crossbar]:
+    def written(
+        self, patterns: Sequence[np.ndarray], packed: np.ndarray, queries: np.ndarray | None = None
+    ) -> list[Crossbar]:
         """Return the crossbars of a batch, written with its patterns.
 
         Parameters
@@ -87,6 +111,8 @@ class PatternCrossbars(Digitisers):
             (patterns, dim) of every sample.
         packed : numpy.ndarray
             (patterns of all samples, dim), on which their range is calibrated.
+        queries : numpy.ndarray, optional
+            (batch,) tokens that read them; default as many as there are patterns.
 
         Raises
         ------
@@ -99,6 +125,7 @@ class PatternCrossbars(Digitisers):
             self.range.sample(packed)
             full = float(np.abs(packed).max(initial=0)) or 1.0
         chip = self._stored(full)
+        self.queries = np.array([len(each) for each in patterns]) if queries is None else np.asarray(queries)
         self._crossbars = [self._one(chip, vectors, sample) for sample, vectors in enumerate(patterns)]
         return self._crossbars
 
@@ -112,12 +139,38 @@ class PatternCrossbars(Digitisers):
 
     def _one(self, chip: Chip, vectors: np.ndarray, sample: int) -> Crossbar:
         tally = Tally(self.tally.now)  # of its own: samples are read side by side
-        crossbar = Crossbar(chip, vectors.shape, self.seed, self.name, dtype=self.dtype, tally=tally)
+        made = chip, vectors.shape, self.seed, self.name
+        crossbar = Crossbar(*made, dtype=self.dtype, tally=tally, clock=self._lifetime())
+        for each in (crossbar, crossbar.other):
+            if each is not None:  # rewritten for every sequence, with noise of its own
+                begun = each.name, *self._occasion, sample
+                each.noise.key = key(self.seed, *begun, "slow noise")
+                each.traps.keys["trap state"] = key(self.seed, *begun, "trap state")
         crossbar.converters, crossbar.sample = self.converters, sample
         crossbar.begin(*self._occasion, sample)
         if len(vectors):
             crossbar.program(vectors)
         return crossbar
+
+    def _lifetime(self) -> Clock:
+        """Return a clock by which what is slower than a sample stands still."""
+        own = Clock(self.clock.passes)
+        own.interval, own.sample, own.batch = self.clock.interval, self.clock.sample, self.clock.sample / SLOW
+        return own
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows that are written one after the other, of every sample; none where there are no patterns."""
+        return [bar.rows_written for bar in self._crossbars]
+
+    def products(self, way: str) -> list[tuple[int, int, int]]:
+        """Return of every sample its products in a sweep, in turn, the most lines of a tile that are sensed, digits."""
+        found = []
+        for bar, queries in zip(self._crossbars, self.queries.tolist(), strict=True):
+            own = bar.devices
+            tiles = own.column_tiles if way == "forward" else own.row_tiles
+            found.append((queries if bar.programmings else 0, most(tiles), bar.digits(way)))
+        return found
 
     def _fold(self) -> None:
         """Take over what the crossbars of the last batch did."""

@@ -252,6 +252,9 @@ class Timeless(Part):
     def entered(self, projections: Sequence[str], rows: float) -> None:
         """Read the clamped input."""
 
+    def filled(self) -> None:
+        """Write the patterns of the clamped input."""
+
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Sweep."""
 
@@ -473,6 +476,10 @@ class Substrate(Part, Protocol):
 
     def entered(self, projections: Sequence[str], rows: float) -> None:
         """Let the products of the clamped input pass, so many rows for each sample."""
+        ...
+
+    def filled(self) -> None:
+        """Let the patterns of the clamped input be written, where a chip writes them to arrays."""
         ...
 
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:

@@ -88,6 +88,7 @@ class Wiring:
         projections = [synapse.name for synapse in self.network.projections]
         self.substrate.entered(projections, rows / max(clamped.samples, 1))
         held = {layer.name: self._hold(clamped, layer) for layer in self.network.attention}
+        self.substrate.filled()
         return Clamped(clamped.tokens, held, clamped.target)
 
     def _hold(self, clamped: Clamped, layer: AttentionLayer) -> Any:

@@ -176,8 +176,10 @@ def finished(
         left.insert(0, "static power")
     if not spent:
         left.insert(0, "latency (the chip has no durations, timing.integration and others)")
-    if any(done.part.endswith(" patterns") for done, _ in counted.rows()):
+    if any(done.part.endswith(latency.PATTERNS) for done, _ in counted.rows()):
         left.insert(0, "area and static power of the patterns' arrays")
+        if spent and not (chip.timing.row if chip.timing.passes else latency.row(constants)):
+            left.insert(0, "time in which patterns are written")
     found = area(constants, shapes.values(), [synapse.shape for synapse in network.synapses])
     unknown = [f"area of {part}" for part in ("cells", "ADC", "DAC") if part not in found and "core" not in found]
     left[:0] = unknown if found else ["area"]
@@ -211,10 +213,11 @@ def stages(network: Network, schedule: Schedule, counted: Tally) -> Stages:
     groups = []
     for group in schedule.groups(network):
         groups.append(tuple(_step(network, name, parts) for name in group))
-        for name in group:
-            patterns = f"{name} patterns"
-            if patterns in parts:
-                groups += [(Step(name, ((patterns, way),), within=True),) for way in ("forward", "transposed")]
+        kept = [name for name in group if f"{name}{latency.PATTERNS}" in parts]
+        for way in ("forward", "transposed") if kept else ():
+            groups.append(
+                tuple(Step(name, ((f"{name}{latency.PATTERNS}", way),), within=True) for name in kept)
+            )
     return Stages(tuple(inputs), tuple(groups), schedule.dt)
 
 

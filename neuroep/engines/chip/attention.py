@@ -170,7 +170,7 @@ class AnalogAttention(StoredPatterns, ExplicitAttention):
 
     def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
         super().__init__(layer, setting, chip.attention.exp_bits)
-        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase)
+        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase, setting.clock)
 
     @property
     def run(self) -> Run:
@@ -184,7 +184,7 @@ class AnalogAttention(StoredPatterns, ExplicitAttention):
         """
         held = self._held(drive, queries, patterns)
         vectors = [patterns.vectors[b, :count] for b, count in enumerate(patterns.count)]
-        crossbars = self.stored.written(vectors, patterns.packed)
+        crossbars = self.stored.written(vectors, patterns.packed, queries.count)
         fields = (held.queries, held.patterns, held.logits, held.scaled)
         return HeldPatterns(*fields, drive, crossbars)
 

@@ -37,6 +37,19 @@ class Sensed(Protocol):
         ...
 
 
+class Stored(Protocol):
+    """What the time of patterns goes by."""
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows that are written one after the other, of every sample."""
+        ...
+
+    def products(self, way: str) -> list[tuple[int, int, int]]:
+        """Return of every sample its products in a sweep, the most lines of a tile that are sensed, and digits."""
+        ...
+
+
 class Passing:
     """Moves a chip's clock.
 
@@ -83,12 +96,28 @@ class Passing:
         self._entering = rows * max(each, default=0.0)
         self._advance(self._entering)
 
-    def swept(self, groups: Groups, reads: Mapping[str, Reads], dt: float, arrays: Mapping[str, Sensed]) -> None:
-        """Sweep; where the clamped input is not held, its products are read again by all that read states."""
+    def filled(self, patterns: Mapping[str, Stored]) -> None:
+        """Write the patterns of the samples, those of all layers side by side."""
+        rows = max((float(np.mean(stored.rows or [0])) for stored in patterns.values()), default=0.0)
+        self._advance(rows * self.chip.timing.row)
+
+    def swept(
+        self,
+        groups: Groups,
+        reads: Mapping[str, Reads],
+        dt: float,
+        arrays: Mapping[str, Sensed],
+        patterns: Mapping[str, Stored],
+    ) -> None:
+        """Sweep; where the clamped input is not held, its products are read again by all that read states.
+
+        Layers that keep patterns read them behind their drive, the tokens in turn: all forward, then all back.
+        """
         now = self.clock.tally.now
         increments = self._increments and (now.nudge != 0 or bool(np.max(now.number) > 0))
         seconds = self._each(groups, reads, dt, arrays, increments)
         seconds += 0.0 if self.holds_input or increments else self._entering
+        seconds += sum(self._through(patterns, group) for group in groups) if patterns else 0.0
         self.clock.interval = seconds or self.clock.interval
         self._advance(seconds)
         if self._droops:
@@ -152,7 +181,19 @@ class Passing:
         self._advance(phases * self.chip.timing.hold)
 
     def _product(self, array: Sensed, way: str = "forward", increments: bool = False) -> float:
-        lines, digits = array.lines[way == "transposed"], array.digits(way, increments)
+        return self._read(array.lines[way == "transposed"], array.digits(way, increments))
+
+    def _through(self, patterns: Mapping[str, Stored], group: Sequence[str]) -> float:
+        """Return the seconds in which layers of a group read their patterns, side by side, for the mean sample."""
+        timing, total = self.chip.timing, 0.0
+        layers = [name for name in group if name in patterns and durations.time_constant(timing, name) is None]
+        for way in ("forward", "transposed"):
+            each = ([n * self._read(lines, digits) for n, lines, digits in patterns[name].products(way)]
+                    for name in layers)  # fmt: skip
+            total += max((float(np.mean(seconds or [0.0])) for seconds in each), default=0.0)
+        return total
+
+    def _read(self, lines: int, digits: int) -> float:
         return self.repeats * durations.product(self.chip.timing, self.shared, lines, digits)
 
     def _advance(self, seconds: float) -> None:

@@ -16,12 +16,19 @@ from hw_models import durations
 from hw_models.arrays.calibration import calibrating
 from hw_models.chip import Chip
 from hw_models.chip.files import chip_of
+from hw_models.periphery.attention import PatternCrossbars
 from hw_models.periphery.holders import Hold, Places
 from hw_models.periphery.readout import Seen
 from hw_models.tally import Tally
 from neuroep.engines.chip import rules
 from neuroep.engines.chip.arrays import CrossbarArray, EventDrivenArray
-from neuroep.engines.chip.attention import AnalogAttention, DigitalAttention, DigitisedAttention, ExplicitAttention
+from neuroep.engines.chip.attention import (
+    AnalogAttention,
+    DigitalAttention,
+    DigitisedAttention,
+    ExplicitAttention,
+    StoredPatterns,
+)
 from neuroep.engines.chip.increments import CrossbarIncrements
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.chip.passing import Passing
@@ -61,6 +68,7 @@ class ChipSubstrate(ExactSubstrate):
         self._read_outs: dict[str, SynapseReadout] = {}
         self._holders: dict[str, LayerHolders] = {}
         self._others: dict[str, Part] = {}
+        self._units: list[AttentionUnit] = []
         self._calibrated = False
         self.clock = setting.clock
         self.passing = Passing(chip, self.clock)
@@ -106,6 +114,7 @@ class ChipSubstrate(ExactSubstrate):
         if self.chip.attention.state.acts:
             unit = self._digitised(unit)
         self._others[f"attention.{layer.name}"] = unit
+        self._units.append(unit)
         self._hold_states(layer.name, layer.size)
         if layer.readout == "pooled":
             self._hold_states(layer.name, layer.size, by_token=True)
@@ -221,10 +230,15 @@ class ChipSubstrate(ExactSubstrate):
         if self.clock.passes:
             self.passing.entered(projections, rows, self._arrays)
 
+    def filled(self) -> None:
+        """Write the patterns of the clamped input."""
+        if self.clock.passes:
+            self.passing.filled(self._patterns)
+
     def swept(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let a sweep pass."""
         if self.clock.passes:
-            self.passing.swept(groups, reads, dt, self._arrays)
+            self.passing.swept(groups, reads, dt, self._arrays, self._patterns)
 
     def drove(self, groups: tuple[tuple[str, ...], ...], reads: Mapping[str, Reads], dt: float) -> None:
         """Let the read of what drives the free state pass."""
@@ -296,6 +310,12 @@ class ChipSubstrate(ExactSubstrate):
         ranged = {**self._read_outs, **self._held_parts, **self._others}.items()
         found = {f"{name}/{key}": values for name, part in ranged for key, values in part.state().items()}
         return found | {f"clock/{key}": values for key, values in self.clock.state().items()}
+
+    @property
+    def _patterns(self) -> dict[str, PatternCrossbars]:
+        """The crossbars of patterns, by layer."""
+        inner = (unit.inner if isinstance(unit, DigitisedAttention) else unit for unit in self._units)
+        return {unit.layer.name: unit.stored for unit in inner if isinstance(unit, StoredPatterns)}
 
     @property
     def _held_parts(self) -> dict[str, LayerHolders]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hw_models.arrays.columns import read_columns
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.clock import Clock
 from tests.hw_models.arrays.test_slow_noise import PCM, READS, UPDATE, crossbar
@@ -100,6 +101,87 @@ def test_repeats_do_not_lower_what_lasts(digits: str | None) -> None:
             clock.wrote(UPDATE)
         variances[repeats] = np.var(exact)
     assert variances[16] > 0.8 * variances[1]
+
+
+def mean_of_chain(tau: float, number: int, spacing: float, rng: np.random.Generator, chains: int = 4000) -> float:
+    """Return the variance of the mean of so many reads of a relaxation process of variance 1, followed step by step."""
+    z = rng.standard_normal(chains)
+    total, a = np.zeros(chains), math.exp(-spacing / tau)
+    for _ in range(number):
+        total += z
+        z = a * z + math.sqrt(1 - a * a) * rng.standard_normal(chains)
+    return float(np.var(total / number))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("kind", ["tokens", "columns", "as many columns"])
+@pytest.mark.parametrize(("tau", "left"), [(1e-9, 1 / 16), (3e-4, 1.0)])
+def test_repeats_of_rows_that_are_no_samples_keep_what_lasts(tau: float, left: float, kind: str, exact: bool) -> None:
+    """Sixteen reads, 1 us apart, of tokens and of columns: what lasts longer than they take hardly falls.
+
+    Against a chain of reads of one process (5 % of a variance beside its own steps).
+    """
+    rows = {"tokens": 90, "columns": 12, "as many columns": 12}[kind]
+    assert mean_of_chain(tau, 16, 1e-6, np.random.default_rng(0)) == pytest.approx(left, rel=0.1)
+    variances = {}
+    for repeats in (1, 16):
+        device = {"read_noise": 0.5, "read_noise_band": [tau, 1.5 * tau]}
+        bar, clock = crossbar(48, 12, device=device, crossbar={"repeats": repeats, "exact_noise": exact})
+        found = []
+        for batch in range(24):
+            clock.opened(12 if kind == "as many columns" else 70)
+            bar.begin("batch", batch)
+            bar.catch_up()
+            clock.interval = repeats * 1e-6
+            clock.advance(1e-5)
+            if kind == "tokens":
+                found.append(bar.forward(np.ones((rows, 12), bar.dtype)))
+            else:
+                found.append(read_columns(bar, np.arange(12)))
+            clock.close()
+        variances[repeats] = np.var(np.array(found), axis=0).mean()
+    assert variances[16] / variances[1] == pytest.approx(left, rel=0.15)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_traps_that_switch_within_a_read_are_averaged_by_repeats(exact: bool) -> None:
+    """Of traps a thousand times faster than a read each repeat finds others; of slower ones all find the same."""
+    for tau, left in ((1e-9, 1 / 16), (1e-5, 1.0)):
+        variances = {}
+        for repeats in (1, 16):
+            device = {"g_min": 1.0, "rtn_share": 1.0, "rtn_amplitude": 0.3, "rtn_capture": tau, "rtn_emission": tau}
+            bar, clock = crossbar(24, 12, device=device, crossbar={"repeats": repeats, "exact_noise": exact})
+            clock.opened(100)
+            bar.catch_up()
+            clock.advance(1e-6)
+            read = bar.forward(np.ones((100, 12), bar.dtype))
+            variances[repeats] = np.var(read, axis=0).mean()
+        assert variances[16] / variances[1] == pytest.approx(left, rel=0.1), tau
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_digits_of_rows_that_are_no_samples_have_one_noise(way: str, exact: bool) -> None:
+    """Of codes in digits the noise of the devices is that of the whole code, whatever the rows are.
+
+    The devices' noise lasts longer than a product, so sum_d w_d (N x_d) = N x: the sum of its variances over devices.
+    """
+    bits = 6
+    device = {"read_noise": 0.5, "read_noise_band": [1e-4, 1.5e-4]}
+    variances = []
+    for digit in ({}, {"digit_bits": 1}):
+        dac = {"bits": bits, "range": 1.0, **digit}
+        bar, clock = crossbar(16, 12, device=device, dac=dac, crossbar={"exact_noise": exact})
+        found = []
+        for batch in range(20):
+            clock.opened(70)
+            bar.begin("batch", batch)
+            bar.catch_up()
+            clock.advance(1e-5)
+            found.append(getattr(bar, way)(signals_of(way, 90)))
+            clock.close()
+        variances.append(np.var(np.array(found), axis=0).mean())
+    assert variances[1] / variances[0] == pytest.approx(1, rel=0.06)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

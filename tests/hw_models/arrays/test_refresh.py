@@ -109,9 +109,10 @@ def test_refresh_looks_at_noisy_states():
     assert share == pytest.approx(1 - 0.6915**2, abs=0.035)
 
 
-def test_what_a_refresh_costs():
-    """Looks, resets and pulses in the tallies, and what they take one after the other."""
-    cells, bar = made(chip("one_sided", SOFT, REFRESH, {"endurance": 100.0}))
+@pytest.mark.parametrize("tiles", [{}, {"rows": 3, "columns": 2}, {"rows": 2}])
+def test_what_a_refresh_costs(tiles):
+    """Looks, resets and pulses in the tallies, and what they take, slot by slot: inputs in turn, tiles side by side."""
+    cells, bar = made(chip("one_sided", SOFT, REFRESH, {"endurance": 100.0}, **tiles))
     values = states()
     put(cells, values)
     chosen = cells.refreshing.chosen(list(values))
@@ -120,11 +121,48 @@ def test_what_a_refresh_costs():
     pulses = 2 * chosen.sum() + numbers.sum()
     assert cells.tally.number("pulse") == cells.pulses.sum() == pulses
     assert bar.tally.number("forward") == 2 * SIZE[1]
-    plus, minus = ((numbers * (values[0] > values[1])).max(), (numbers * (values[0] < values[1])).max())
-    assert cells.taken == (2 * SIZE[1], 1 + max(plus, minus))
+    taken = {"resets": [0], "pulses": [0]}
+    for first in range(0, SIZE[0], tiles.get("columns", SIZE[0])):
+        for start in range(0, SIZE[1], tiles.get("rows", SIZE[1])):
+            for slots in taken.values():
+                slots.append(0)
+            for j in range(start, min(start + tiles.get("rows", SIZE[1]), SIZE[1])):
+                line = slice(first, first + tiles.get("columns", SIZE[0])), j
+                taken["resets"][-1] += bool(chosen[line].any())
+                taken["pulses"][-1] += max(0, *(int(n) for n in numbers[line]))
+    slots = max(taken["resets"]) + max(taken["pulses"])
+    assert cells.taken == (2 * SIZE[1], slots)
+    assert cells.tally.number("slot") == slots
     put(cells, np.zeros((2, *SIZE)))
     cells.updated()
     assert cells.taken == (2 * SIZE[1], 0)
+
+
+def test_devices_that_no_pulse_moves_are_reset_by_none():
+    """Pair by pair: a device that no pulse moves keeps its state, the other one is reset and written again."""
+    cells, _ = made(chip("one_sided", SOFT | {"unresponsive": 0.4}, REFRESH))
+    values = states(3)
+    put(cells, values)
+    cells.updated()
+    kept = 0
+    for place in np.ndindex(SIZE):
+        before = tuple(float(value[place]) for value in values)
+        after = naive.refreshed(*before, 0.6, 0.3, 1.0, 0.02)
+        for side, own in enumerate(cells.sides):
+            deaf = own.devices.up[place] == own.devices.down[place] == 0
+            kept += deaf and after != before
+            assert cells.states[side][place] == pytest.approx(before[side] if deaf else after[side], abs=2e-6)
+    assert kept > 2
+
+
+@pytest.mark.parametrize("kind", ["one_sided", "single"])
+def test_devices_that_no_pulse_moves_feel_none_of_others(kind):
+    cells, bar = made(chip(kind, SOFT | {"unresponsive": 0.4, "w_min": 0.0 if kind == "one_sided" else -1.0}))
+    felt = np.full(SIZE, 0.05, "f4")
+    cells.disturbed(felt)
+    deaf = np.broadcast_to((cells.devices.up == 0) & (cells.devices.down == 0), SIZE)
+    np.testing.assert_allclose(bar.stored, np.where(deaf, 0, 0.05), atol=1e-6)
+    assert 0 < deaf.sum() < deaf.size
 
 
 def test_looks_come_every_so_many_updates():

@@ -55,11 +55,41 @@ def test_weights_fall_by_the_clock(device, layout):
 
 def test_times_of_devices_spread():
     device = Device(retention=2.0, retention_spread=0.5)
-    rates = Retention(device, (60, 70), (0, "a")).rates
+    rates = Retention(device, (60, 70), (0, "a")).rates()
     logs, k = np.log(rates * 2.0), 4.5 / np.sqrt(4200)
     assert abs(logs.mean()) < 0.5 * k and abs(logs.std() / 0.5 - 1) < k
-    kept = Retention(device, (60, 70), (0, "a")).kept(3.0)
+    kept, others = Retention(device, (60, 70), (0, "a")).kept(3.0, 2)
     np.testing.assert_allclose(kept, np.exp(-3.0 * rates))
+    assert abs(np.corrcoef(np.log(kept).ravel(), np.log(others).ravel())[0, 1]) < k
+
+
+@pytest.mark.parametrize("kind", ["one_sided", "bidirectional", "reference"])
+def test_both_devices_of_a_weight_have_times_of_their_own(kind):
+    """Two devices alike hold weight 0 until one has lost more than the other: device by device, drawn by hand."""
+    spread, lost = 0.5, 0.7
+    device = {"retention": 1.0, "retention_spread": spread, "pulse": {"dw_min": 0.01, "w_min": 0.0}}
+    device |= {"cell": {"kind": kind}}
+    layout = {"weight_range": 1.0}
+    if kind == "reference":
+        device |= {"cell": {"reference_at": "middle"}, "pulse": {"dw_min": 0.01}}
+        layout |= {"mapping": "offset", "reference": "device"}
+    chip = Chip.parse({
+        "device": device, "crossbar": layout, "update": {"scheme": "pulsed"}, "timing": {"integration": 1e-6},
+    })  # fmt: skip
+    shape, clock = (60, 70), Clock(True)
+    bar = Crossbar(chip, shape, 0, "a", clock=clock)
+    bar.program(np.zeros(shape, "f4"))
+    cells = DeviceCells(bar, Made(chip.device, 0, serial, Tally()))
+    for state in cells.states if kind != "reference" else []:
+        state[:] = 0.8
+    at(clock, lost)
+    bar.leak()
+    rng, above, total = np.random.default_rng(1), 0.8 if kind != "reference" else 1.0, []
+    for _ in range(20_000):  # a pair and a pair: from low + above, each by its own time
+        first, second = (above * np.exp(-lost * np.exp(-spread * rng.standard_normal())) for _ in range(2))
+        total.append(first - second)
+    assert np.std(bar.stored) == pytest.approx(np.std(total), rel=0.05)
+    assert abs(bar.stored.mean()) < 4.5 * np.std(total) / np.sqrt(bar.stored.size)
 
 
 def test_a_state_keeps_when_devices_lost_something_last():

@@ -33,6 +33,14 @@ CHIPS: dict[str, dict[str, object]] = {
     "patterns in continuous time": {
         "timing.tau": 1e-6, "attention.kind": "analog", "cost.sampling_time": 1e-6, "dac.bits": 6, "adc.bits": 8,
     },
+    "patterns": {"attention.kind": "analog", "timing.row": 1e-6, "adc.bits": 8, "adc.columns": 4},
+    "patterns, read again": {"attention.kind": "analog", "crossbar.repeats": 3, "crossbar.hold_input": False},
+    "patterns behind digitised states": {"attention.kind": "analog", "attention.state.bits": 8},
+    "patterns in digits": {"attention.kind": "analog", "dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed"},
+    "patterns beside reference lines": {
+        "attention.kind": "analog", "timing.row": 1e-6, "crossbar.mapping": "offset", "dac.range": 1.0,
+        "crossbar.reference": "analog", "crossbar.reference_lines": 2, "transposed.devices": "own",
+    },
     "digits, slowly": {
         "dac.bits": 7, "dac.digit_bits": 2, "dac.sign": "signed", "timing.tau": 1e-6, "cost.sampling_time": 1e-6,
         "adc.bits": 8,
@@ -75,6 +83,29 @@ def test_the_tally_takes_the_seconds_of_the_clock(kind, order):
     assert found.keys() == clock.keys() == {"free", "nudged"}
     for phase, seconds in clock.items():
         assert found[phase] == near(seconds, rel=1e-6), phase
+
+
+@pytest.mark.parametrize("order", ["layerwise", "synchronous"])
+def test_patterns_take_the_time_of_every_token_there_and_back_and_are_written_first(order):
+    """Token by token, in each sweep a product with the patterns and one back; beside them what other arrays take."""
+    shared = {"adc.columns": 3}
+    session, counted = settled({"attention.kind": "analog", "timing.row": 5e-6} | shared, order)
+    lengths = session.corpus.split("train").take(np.arange(8)).tokens["text"].lengths
+
+    def takes(lines: int, most: int) -> float:
+        largest = max(len(part) for part in np.array_split(np.arange(lines), -(-lines // most)))
+        return 1e-9 + 1e-7 + min(3, largest) * 3e-9 + 2e-8
+
+    wanted = {"free": len(lengths) * 4 * 5e-6, "nudged": 0.0}  # rows of the largest tile
+    for patterns in map(int, lengths):
+        for phase, sweeps in (("free", 4), ("nudged", 2 * 3)):
+            for _ in range(sweeps * patterns):
+                wanted[phase] += takes(patterns, 3) + takes(session.corpus.dim, 4)
+    seconds = []
+    for chip, tally in ((session, counted), settled(shared, order)):
+        seconds.append(bills.elapsed(Constants(chip.config.chip), tally, ("free", "nudged")))
+    for phase, more in wanted.items():
+        assert seconds[0][phase] - seconds[1][phase] == near(more, rel=1e-6), phase
 
 
 @pytest.mark.parametrize("kind", CHIPS)
@@ -252,13 +283,34 @@ def test_the_tally_takes_the_seconds_of_the_clock_for_an_update(scheme, tiling):
     assert latency.update(counted, constants) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 
-@pytest.mark.parametrize("kind", ["single", "one_sided"])
-@pytest.mark.parametrize("scheme", ["agad", "tiki_taka", "momentum", "residual"])
+@pytest.mark.parametrize("lines", [None, 2])
+def test_rows_beside_reference_lines_take_the_time_of_rows(lines):
+    """A row is written as a whole, the devices of its reference lines with the others."""
+    chip: dict[str, object] = {"timing.row": 1e-6, "cost.mac_energy": 1.0, "crossbar.mapping": "offset"}
+    chip |= {"crossbar.reference": "analog", "dac.range": 1.0, "crossbar.reference_lines": lines}
+    session = opened(NOISY | {name: value for name, value in chip.items() if value is not None})
+    engine, before = session.engine, session.engine.performed()
+    measured = session.estimator.measure(engine, costs._batch(session), 0)
+    engine.update(measured.contrasts, session.rates(session.epoch))
+    counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
+    assert latency.update(counted, constants) == near(bills.elapsed(constants, counted, ("update",))["update"])
+
+
+REFRESHED = {"device.cell.refresh_above": 0.02, "device.cell.refresh_lesser": 0.0, "device.cell.refresh_rounds": 2}
+
+
+@pytest.mark.parametrize("kind", ["single", "one_sided", "refreshed", "refreshed in tiles"])
+@pytest.mark.parametrize("scheme", ["pulsed", "mixed_precision", "agad", "tiki_taka", "momentum", "residual"])
 def test_the_tally_takes_the_seconds_of_arrays_that_take_turns(scheme, kind):
     """Trains of A, reads of its columns, then pulses of W, or of one array of the weights behind the other."""
     chip: dict[str, object] = {"timing.pulse": 1e-6, "timing.integration": 1e-7, "update.scheme": scheme}
-    chip |= {"device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0, "device.cell.kind": kind}
-    chip |= {"device.pulse.w_min": 0.0} if kind == "one_sided" else {}
+    chip |= {"device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0}
+    if kind != "single":
+        chip |= {"device.cell.kind": "one_sided", "device.pulse.w_min": 0.0}
+    if kind.startswith("refreshed"):
+        chip |= {"device.cell.refresh_every": 1, **REFRESHED}
+    if kind == "refreshed in tiles":
+        chip |= {"crossbar.rows": 5, "crossbar.columns": 3}
     session = opened(chip)
     engine, batch = session.engine, costs._batch(session)
     for _ in range(2):  # the first has what came before it
@@ -268,7 +320,7 @@ def test_the_tally_takes_the_seconds_of_arrays_that_take_turns(scheme, kind):
     counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
     parts = {done.part for done, _ in counted.rows()}
     turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
-    assert max(map(len, turns)) > 1
+    assert max(map(len, turns)) > 1 or scheme in ("pulsed", "mixed_precision")
     assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 

@@ -211,6 +211,7 @@ class InMemory(LearningRule):
         held = self._read_whole()
         for each in self.pulsed_arrays:
             each.crossbar.weight_range *= 2
+        self.crossbar.elapse()  # without pulses in this update it has not been yet
         self.crossbar.program(held)
         self.seconds += max(each.writing for each in self.pulsed_arrays)
         for each in self.pulsed_arrays:

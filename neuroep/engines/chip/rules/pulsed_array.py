@@ -95,8 +95,7 @@ class PulsedArray:
     def seconds(self) -> float:
         """What cells took beside the pulses of the last update [s]: refresh."""
         taken = self.devices.taken
-        rows = max((b - a for a, b in self.crossbar.devices.row_tiles), default=0)
-        return self.reading(taken.products) + durations.trains(self.chip.timing, taken.slots, rows)
+        return self.reading(taken.products) + durations.trains(self.chip.timing, taken.slots)
 
     @property
     def writing(self) -> float:

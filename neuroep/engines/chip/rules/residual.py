@@ -104,6 +104,7 @@ class Residual(Agad):
                 self._array(wanted, label, self.crossbar.weight_range)
             elif again:
                 bar = self.crossbars[label]
+                bar.elapse()
                 bar.program(wanted)
                 self.seconds += max(each.writing for each in self.groups[label])
                 for each in self.groups[label]:

@@ -179,13 +179,13 @@ class TensorAnalogAttention(StoredPatterns, TensorExplicitAttention):
 
     def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
         super().__init__(layer, setting, chip.attention.exp_bits)
-        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase)
+        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase, setting.clock)
 
     def hold(self, drive: torch.Tensor, queries: PackedTensors, patterns: PackedTensors) -> PatternLogits:  # type: ignore[override]
         """Write the patterns of every sample; the logits are those of exact attention, for the energy alone."""
         host = patterns.host
         vectors = [host.vectors[b, :count] for b, count in enumerate(host.count)]
-        crossbars = self.stored.written(vectors, host.packed)
+        crossbars = self.stored.written(vectors, host.packed, queries.host.count)
         return PatternLogits(queries, patterns, self._held(drive, queries, patterns).logits, drive, crossbars)
 
     def redrive(self, held: PatternLogits, drive: torch.Tensor) -> PatternLogits:  # type: ignore[override]

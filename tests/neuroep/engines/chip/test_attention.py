@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.chip import Attention, Chip, Converter, Device
+from hw_models import durations
+from hw_models.chip import Attention, Chip, Converter, Device, Layout, Timing
+from hw_models.periphery.attention import PatternCrossbars
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.substrate import Setting
@@ -97,6 +99,71 @@ def test_analog_patterns_are_written_with_noise_and_read_with_noise(case):
     counted = read.counters()
     assert counted["reads"] > 0
     assert counted["dac"] > 0
+
+
+def half_difference_of_a_chain(lag: float, shortest: float, longest: float) -> float:
+    """Return half the variance of two reads' difference at a lag, of 1/f noise of variance 1, process by process."""
+    edges = np.geomspace(shortest, longest, 400)
+    taus = np.sqrt(edges[1:] * edges[:-1])
+    return float(np.mean([1 - np.exp(-lag / tau) for tau in taus]))
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("way", ["forward", "transposed"])
+def test_noise_that_is_slower_than_a_sample_is_the_same_in_all_reads_of_its_patterns(way, exact):
+    """Two phases differ by what has moved between them, half a sample apart; samples have nothing in common.
+
+    Noise that is neither slow nor fast is white here: 25 % of the difference.
+    """
+    band, life = (1e-7, 10.0), 1e-3
+    device = Device(read_noise=0.5, read_noise_band=band)
+    chip = Chip(
+        attention=Attention(kind="analog", pattern_range=6.0), device=device, crossbar=Layout(exact_noise=exact),
+        timing=Timing(integration=1e-6),
+    )
+    clock = durations.clock(chip.timing)
+    clock.interval, clock.sample, clock.batch = 1e-5, life, 40 * life
+    stored = PatternCrossbars(chip, "attention", 0, "float64", clock=clock)
+    patterns = [np.random.default_rng(1).uniform(1, 6, (24, 16))] * 40
+    stored.begin("batch", 1)
+    reads = []
+    for bar in stored.written(patterns, np.concatenate(patterns)):
+        x = np.ones((1, 16 if way == "forward" else 24))
+        reads.append([getattr(bar, way)(x)[0] for _ in range(2)])
+    found = np.array(reads)
+    whole = np.var(found, axis=0).mean()
+    moved = np.square(found[:, 1] - found[:, 0]).mean() / 2
+    assert moved / whole == pytest.approx(half_difference_of_a_chain(life / 2, *band), rel=0.25)
+    centred = found[:, 0] - found[:, 0].mean(0)
+    assert abs(np.mean(centred[1:] * centred[:-1])) < 0.1 * whole  # sequences begin anew
+    stored.begin("batch", 2)
+    other = stored.written(patterns, np.concatenate(patterns))
+    again = np.array([getattr(bar, way)(x)[0] for bar in other])
+    assert abs(np.mean((again - again.mean(0)) * centred)) < 0.1 * whole
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_slow_traps_of_patterns_stand_still_for_a_sample(exact):
+    """A trap that switches once in ten seconds is filled or empty in both phases; in another sample by chance."""
+    times = {"rtn_capture": 10.0, "rtn_emission": 10.0}
+    device = Device(g_min=1.0, rtn_share=1.0, rtn_amplitude=0.3, **times)
+    chip = Chip(
+        attention=Attention(kind="analog", pattern_range=6.0), device=device, crossbar=Layout(exact_noise=exact),
+        timing=Timing(integration=1e-6),
+    )
+    stored = PatternCrossbars(chip, "attention", 0, "float64", clock=durations.clock(chip.timing))
+    patterns = [np.random.default_rng(1).uniform(1, 6, (24, 16))] * 30
+    reads = np.array([[bar.forward(np.ones((1, 16)))[0] for _ in range(2)]
+                      for bar in stored.written(patterns, np.concatenate(patterns))])  # fmt: skip
+    np.testing.assert_allclose(reads[:, 0], reads[:, 1])
+    states = sum(0.3**2 / 4 * np.square(own) for own in device_pairs(patterns[0], device)) * (6 / (25 - 1)) ** 2
+    assert np.var(reads[:, 0], axis=0).mean() == pytest.approx(states.sum(1).mean(), rel=0.15)
+
+
+def device_pairs(patterns: np.ndarray, device: Device) -> list[np.ndarray]:
+    """Return what both devices of every pattern conduct [uS]."""
+    share = patterns / 6 * (device.g_max - device.g_min)
+    return [device.g_min + share, np.full_like(share, device.g_min)]
 
 
 def test_states_are_digitised_before_the_next_synapse_reads_them(case):

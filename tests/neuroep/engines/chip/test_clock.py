@@ -10,6 +10,7 @@ import pytest
 from hw_models.errors import ChipError
 from neuroep.engines.schedule import Schedule
 from tests.neuroep.engines.chip.conftest import UPDATES
+from tests.neuroep.runs.test_costs import opened
 
 READ = {"timing.dac": 1e-8, "timing.integration": 1e-7, "timing.adc": 4e-8, "timing.digital": 1e-8}
 PCM = {"device.read_noise": 0.01, "device.read_noise_law": "pcm"}
@@ -128,3 +129,27 @@ def test_devices_age_by_the_clock_while_they_are_not_written(small, age) -> None
     slow, fast = small(drift | {"timing.hold": 100.0}), small(drift | {"timing.hold": 1e-9})
     before, after = (np.abs(found.engine.conducting()["dense_1.weight"]).sum() for found in (fast, slow))
     assert after < 0.97 * before
+
+
+@pytest.mark.parametrize("scheme", ["tiki_taka_v2", "residual"])
+def test_devices_that_are_written_for_a_wider_range_go_on_by_the_clock(scheme: str) -> None:
+    """Written anew in an update without pulses, they are as old as the clock says, and their slow noise goes on."""
+    chip = {"timing.pulse": 1e-6, "timing.integration": 1e-5, "device.pulse.dw_min": 0.01, "update.scheme": scheme}
+    chip |= {"device.read_noise": 0.05, "device.read_noise_band": [1e-7, 10.0], "update.fill": 0.3}
+    chip |= {"update.transfer.rate": 1e-12}
+    session = opened(chip)
+    engine, batch = session.engine, session.batch("train", np.arange(8))
+    arrays = engine.substrate._crossbars.values()
+    for number in range(3):
+        measured = session.estimator.measure(engine, batch, 0)
+        before = [array.crossbar.weight_range for array in arrays]
+        for array in arrays if number == 1 else ():
+            array.crossbar.stored[:] = 0.9
+            array.crossbar.refresh()
+        engine.update(measured.contrasts, session.rates(session.epoch))
+        written = engine.substrate.clock.now - max(array.update_seconds for array in arrays)
+        if number == 1:
+            for array, full in zip(arrays, before, strict=True):
+                assert array.crossbar.weight_range == 2 * full
+                assert array.crossbar.devices.now == pytest.approx(written, rel=1e-6)
+                assert max(array.crossbar.noise.moved.values()) > 0.5 * written
