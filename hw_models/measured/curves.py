@@ -30,6 +30,9 @@ WHITE = 0.75
 """Half the mean squared change between readings at a bound over their variance from which they do not wander."""
 FEW, SHARE = 3, 0.2
 """Devices that come to a bound, and their share, from which they tell the bounds of those that do not."""
+NEAR, ON_END = 0.5, 3
+"""Share of a device's changes within which it is at its farthest reading, and readings on end there that tell it stays.
+"""
 SHRUNK = 0.25
 """Share of the largest steps below which steps at the end of a run say that it has."""
 
@@ -335,3 +338,20 @@ def passed(found: Curves) -> tuple[Array, Array]:
             ahead = [g[device, a + (3 * (b - a)) // 4] for a, b in own if b - a >= longest / 2]
             ends[side][device] = np.mean(ahead) if ahead else ends[side][device]
     return ends[0], ends[1]
+
+
+def sticking(found: Curves) -> Array:
+    """Return which devices stay at their farthest reading, low and high, (devices, 2), though pulses lead on.
+
+    Readings behind so many pulses on end towards it lie within half a step of it, by the root mean square of the
+    device's changes. Noise alone comes as close by chance, and goes away again.
+    """
+    said = np.zeros((found.devices, 2), dtype=bool)
+    sign = np.where(found.known, np.sign(found.pulses), 0)
+    for device, g in enumerate(found.conductance):
+        near = NEAR * float(np.sqrt(np.nanmean(np.diff(g) ** 2)))
+        for side, way in enumerate((-1, 1)):
+            close = (way * g > np.nanmax(way * g) - near) & (sign[device] == way)
+            edges = np.flatnonzero(np.diff(close, prepend=False, append=False))
+            said[device, side] = bool(len(edges)) and int((edges[1::2] - edges[::2]).max()) >= ON_END
+    return said
