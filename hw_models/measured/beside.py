@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
 MAIN = ("conductance", "current", "resistance", "up", "down", "target")
 """Columns whose values are measured: where there is one, others are not guessed."""
+CYCLE = re.compile(r"(?:g\s+|conductance\s+)?(?:cycle|loop|run)\s*#?\s*\d+(?:\s+g|\s+conductance)?")
+"""Names of columns that are a cycle each."""
 NUMBERED = re.compile(r"(device|dev|cell|dut|sample|d)?\s*#?\s*\d+")
 """Names of columns without a unit that are a device each."""
 WORDS = r"(?:up|ltp|potentiation)|(?:down|ltd|depression)"
 BRANCH = re.compile(
-    rf"(?:(?P<ahead>cycle|device|dev)\s*#?\s*(?P<first>\d+)\s*,?\s+)?(?P<way>{WORDS})"
-    r"\s*(?P<behind>cycle|device|dev)?\s*[#.]?\s*(?P<last>\d*)"
+    rf"(?:(?P<ahead>cycle|device|dev)\s*#?\s*(?P<first>\d+)\s*,?\s+)?(?:g\s+)?(?P<way>{WORDS})"
+    r"(?:\s+(?:g|conductance))?\s*(?P<behind>cycle|device|dev)?\s*[#.]?\s*(?P<last>\d*)"
 )
 """Names of columns that are a curve of one cycle, or of one device, each."""
 UP = ("up", "ltp", "potentiation")
@@ -62,9 +64,13 @@ def devices_beside(table: MeasuredTable) -> MeasuredTable:
     names = [table.titles[place].partition("[")[0].partition("(")[0].strip() or str(place) for place in chosen]
     if len(set(names)) < len(names):
         return table
-    note = f"Columns {', '.join(map(repr, names))} are the {what}s of a device each."
+    cycles = [bool(CYCLE.fullmatch(units.parted(table.titles[place])[0])) for place in chosen]
+    if any(cycles) and (not all(cycles) or table.has("cycle")):
+        return table
+    group = "cycle" if all(cycles) else "device"
+    note = f"Columns {', '.join(map(repr, names))} are the {what}s of a {group} each."
     one = f"Column '{names[0]}' is the {what}."
-    found = _stacked(table, {what: chosen}, "device", names, [note if len(names) > 1 else one])
+    found = _stacked(table, {what: chosen}, group, names, [note if len(names) > 1 else one])
     return replace(found, unit={**found.unit, what: unit} if unit else found.unit)
 
 

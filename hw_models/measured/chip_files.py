@@ -185,6 +185,13 @@ def _joined(curves: list[Curves]) -> Curves:
     """Return curves of several files as one group of devices."""
     if len(curves) == 1:
         return curves[0]
+    for n, one in enumerate(curves):
+        if any(np.array_equal(one.conductance, other.conductance, equal_nan=True) for other in curves[:n]):
+            raise ChipError("two of these files hold the same readings: a file counts once")
+    alone = [next((way for way in (1, -1) if not one.count(-way)), 0) for one in curves]
+    if {1, -1} <= set(alone):
+        told = "both branches of a device belong into one file, 'pulse number', 'LTP [uS]', 'LTD [uS]'"
+        raise ChipError(f"one file has pulses up alone, and another pulses down alone: {told}")
     most = max(one.conductance.shape[1] for one in curves)
     g, pulses, cycle, names = [], [], [], []
     for n, one in enumerate(curves, 1):

@@ -21,12 +21,18 @@ GLITCH = 20.0
 SPIKE, FAR = 18.0, 0.15
 """Robust standard deviations of readings about the middle of their neighbours, and share of a device's way, from which
 a reading that stands apart from both neighbours is no state."""
+UNLIKE, SURELY, BLOCKS = 50.0, 6.0, 6
+"""Factor between devices from which one is in another unit, if pulses move it; standard deviations from which a
+movement is no noise; and blocks of a row of readings whose means are compared."""
 MOST = 0.01
 """Share of the readings that may be left out so."""
 WHITE = 0.75
 """Half the mean squared change between readings at a bound over their variance from which they do not wander."""
 FEW, SHARE = 3, 0.2
 """Devices that come to a bound, and their share, from which they tell the bounds of those that do not."""
+NEAR, ON_END = 0.5, 3
+"""Share of a device's changes within which it is at its farthest reading, and readings on end there that tell it stays.
+"""
 SHRUNK = 0.25
 """Share of the largest steps below which steps at the end of a run say that it has."""
 
@@ -108,12 +114,87 @@ def check(found: Curves) -> Curves:
         device, place = np.argwhere(off)[0]
         shown = f"{g[device, place]:g} uS, where its others are {low[device]:g} to {high[device]:g}"
         raise ChipError(f"conductance of device '{found.names[device]}', reading {place}: {shown}: a glitch?")
+    _check_units(found)
     change = np.diff(g, axis=1, prepend=np.nan)
     for sign, word, other in ((1, "up", "lower"), (-1, "down", "higher")):
         own = change[found.known & (np.sign(found.pulses) == sign)] * sign
         if len(own) > 1 and own.mean() < -2 * own.std() / np.sqrt(len(own)):
             raise ChipError(f"pulses {word} lead to {other} conductances: are the columns or directions swapped?")
+    _check_ways(found)
     return found
+
+
+def _check_units(found: Curves) -> None:
+    """Refuse curves of which some are like the others but for a factor: one of another unit is no device that stands
+    still.
+
+    Raises
+    ------
+    ChipError
+        With the device.
+    """
+    low, middle, high = np.nanpercentile(found.conductance, [5, 50, 95], axis=1)
+    way, change = high - low, np.diff(found.conductance, axis=1, prepend=np.nan)
+    for device in np.flatnonzero(way <= STILL * np.median(way)):
+        share = float(np.median(way)) / max(float(way[device]), 1e-300)
+        level = float(np.median(middle)) / max(float(abs(middle[device])), 1e-300)
+        moves = True
+        for sign in (1, -1):
+            own = change[device][found.known[device] & (np.sign(found.pulses[device]) == sign)] * sign
+            moves &= len(own) < 2 or bool(own.mean() > SURELY * own.std() / np.sqrt(len(own)))
+        if moves and min(share, level) > UNLIKE:
+            shown = f"{low[device]:.3g} to {high[device]:.3g} uS, others about {float(np.median(middle)):.3g}"
+            raise ChipError(f"conductance of device '{found.names[device]}' goes from {shown}: is it in another unit?")
+
+
+def _check_ways(found: Curves) -> None:
+    """Refuse curves that go back most of their way through pulses of one direction, or through none.
+
+    Of a row of readings with pulses of one direction, or none, the means of blocks are compared: one that lies below an
+    earlier one (of pulses down, above; without pulses, either) by half of the device's way has gone back. Noise of
+    pulses alone wanders by its root mean square times the root of the readings between, and noise of readings less; a
+    fall that is made in a single step is a reset that no row tells.
+
+    Raises
+    ------
+    ChipError
+        With the device, the readings, and what it may be.
+    """
+    for device, g in enumerate(found.conductance):
+        known = np.isfinite(g)
+        if known.sum() < 2 * BLOCKS:
+            continue
+        low, high = np.percentile(g[known], [5, 95])
+        sign = np.where(found.known[device], np.sign(found.pulses[device]), 9)
+        edges = np.flatnonzero(np.diff(sign)) + 1
+        for a, b in pairwise([0, *edges.tolist(), len(g)]):
+            if sign[a] == 9 or b - a < 2 * BLOCKS:
+                continue
+            own = g[max(a - 1, 0) : b] * (sign[a] or 1)
+            back = max((_back(one) for one in ((own,) if sign[a] else (own, -own))), key=lambda one: one[0])
+            if back[0] > 0.5 * (high - low):
+                where = f"readings {a + back[1]} to {a + back[2]} of device '{found.names[device]}'"
+                if not sign[a]:
+                    raise ChipError(f"{where} move by {back[0]:.3g} uS, and no row says a pulse: pulses down are -1")
+                word, other = ("up", "down") if sign[a] > 0 else ("down", "up")
+                raise ChipError(f"{where}: pulses {word} lead {other} by {back[0]:.3g} uS: is their direction right?")
+
+
+def _back(g: Array) -> tuple[float, int, int]:
+    """Return by how much a row falls, and from which reading to which; 0 where noise may do as much."""
+    parts = np.array_split(np.arange(len(g)), BLOCKS)
+    means = np.array([g[part].mean() for part in parts])
+    falls = np.maximum.accumulate(means) - means
+    last = int(np.argmax(falls))
+    first = int(np.argmax(means[: last + 1]))
+    start, end = int(parts[first].mean()), int(parts[last].mean())
+    if last == first:
+        return 0.0, start, end
+    noise = float(np.std(np.diff(g, n=2))) / np.sqrt(2)
+    steps = np.diff(g[start : end + 1])
+    sudden = -float(steps.min()) > 0.5 * falls[last]
+    sure = falls[last] > SURELY * noise * np.sqrt(end - start)
+    return (float(falls[last]) if sure and not sudden else 0.0), start, end
 
 
 def without_glitches(found: Curves) -> Curves:
@@ -257,3 +338,20 @@ def passed(found: Curves) -> tuple[Array, Array]:
             ahead = [g[device, a + (3 * (b - a)) // 4] for a, b in own if b - a >= longest / 2]
             ends[side][device] = np.mean(ahead) if ahead else ends[side][device]
     return ends[0], ends[1]
+
+
+def sticking(found: Curves) -> Array:
+    """Return which devices stay at their farthest reading, low and high, (devices, 2), though pulses lead on.
+
+    Readings behind so many pulses on end towards it lie within half a step of it, by the root mean square of the
+    device's changes. Noise alone comes as close by chance, and goes away again.
+    """
+    said = np.zeros((found.devices, 2), dtype=bool)
+    sign = np.where(found.known, np.sign(found.pulses), 0)
+    for device, g in enumerate(found.conductance):
+        near = NEAR * float(np.sqrt(np.nanmean(np.diff(g) ** 2)))
+        for side, way in enumerate((-1, 1)):
+            close = (way * g > np.nanmax(way * g) - near) & (sign[device] == way)
+            edges = np.flatnonzero(np.diff(close, prepend=False, append=False))
+            said[device, side] = bool(len(edges)) and int((edges[1::2] - edges[::2]).max()) >= ON_END
+    return said

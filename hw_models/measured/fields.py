@@ -43,6 +43,9 @@ MEANS: Mapping[str, tuple[str, str]] = {
     "gamma_down_spread": ("1", "device to device"),
 }
 """Unit and meaning."""
+SEEN, ONE_SIDED = 0.3, 1.645
+"""Relative error of a slope below which it tells a device's bound, and standard errors within which a bound is not."""
+NEAR = "Devices differ in {}, and most do not come to theirs: near bounds alone are told."
 FACTOR = {"exponential": "factor s of its formula", "power": "factor s of its formula"}
 """Meaning of dw_min where it is no step at weight 0."""
 
@@ -195,16 +198,49 @@ def _bounds(read: Reader, g: tuple[float, float]) -> tuple[dict[str, Estimate], 
         if soft and way in read.fitted.own_bounds:
             n = [one.name for one in read.best.problem.own].index(f"bound {way}")
             c = read.best.own[:, n]
-            effects = between(sign / c, read.inverse[:, n, n] / c**4)
-            found[name] = read.mean(effects.mean, effects.error, -sign * read.goes[:, n] / c[:, None] ** 2)
-            found[f"{name}_spread"] = relative(effects.spread, effects.mean, len(level))
+            error = np.sqrt(read.inverse[:, n, n])
+            tells, v = error < SEEN * c, error**2 / c**4
+            # As the mean weighs devices: one that does not tell its bound goes with what all share as it likes.
+            along = -sign * read.goes[:, n] / c[:, None] ** 2
+            if tells.all() or 2 * tells.sum() < len(tells) or tells.sum() < censored.FEWEST:
+                those = tells if tells.any() else ~tells
+                effects = between(sign / c[those], v[those])
+                w = 1 / (effects.spread.value**2 + v[those] + 1e-300)
+                found[name] = read.mean(effects.mean, effects.error, along[those] * (w / w.mean())[:, None])
+                if not tells.all():
+                    near = min(found[name].low, found[name].high, key=lambda end: sign * end)
+                    low, high = sorted((sign * max(sign * near, 0.0), sign * math.inf))
+                    found[name] = replace(found[name], low=low, high=high, told=False)
+                    effects = replace(effects, spread=replace(effects.spread, high=math.inf, told=False))
+                    notes.append(NEAR.format(name))
+            else:
+                # Far bounds are those that are not told: without them the mean would be that of the near ones.
+                beyond = np.minimum(1 / (c + ONE_SIDED * error), np.maximum(sign * level, 0.0))
+                beside = np.where(tells, 1 / c, beyond)
+                one, effects = censored.bounds(beside, np.where(tells, v, 0.0), tells)
+                more = read.t * read.common(along[tells])
+                low, high = (one.value + way * math.hypot(end - one.value, more)
+                             for way, end in ((-1, one.low), (1, one.high)))  # fmt: skip
+                found[name] = replace(one, low=low, high=high).times(sign)
+                word = "upper" if sign > 0 else "lower"
+                many = f"{int(tells.sum())} of {len(tells)} devices tell their {word} bound"
+                notes.append(f"{many}: {name} is that of all, as far as they tell it.")
+            found[f"{name}_spread"] = relative(effects.spread, found[name].value, int(tells.sum()))
         elif soft:
             one = read.shared(way)
             ends = [1 / end if end > 1 / FARTHEST else math.inf for end in (one.high, one.low)]
+            if way in read.fitted.unlike:
+                ends[1] = math.inf
+            elif read.devices > 1 and one.value > 0:
+                # The mean of bounds is above one over the mean slope, by the square of how slopes may spread.
+                most = read.slope_spread(way).high
+                ends[1] *= 1 + (most / one.value if math.isfinite(most) else math.inf) ** 2
             value = 1 / max(one.value, 1 / FARTHEST)
             low, high = sorted((sign * ends[0], sign * ends[1]))
             found[name] = Estimate(sign * value, low, high, told=math.isfinite(ends[1]))
-            if not math.isfinite(ends[1]):
+            if way in read.fitted.unlike:
+                notes.append(NEAR.format(name))
+            elif not math.isfinite(ends[1]):
                 notes.append(f"Curves hardly tell {name}: steps do not clearly shrink towards it.")
         elif reached:
             beyond = read.fitted.value("above" if sign > 0 else "below") * float((data.high - data.low).mean())

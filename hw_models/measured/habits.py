@@ -34,6 +34,7 @@ import numpy as np
 from hw_models.errors import ChipError
 from hw_models.measured import units
 from hw_models.measured.beside import BRANCH, added, cycles_beside, devices_beside, one_branch, states_beside
+from hw_models.measured.unit_lines import from_columns
 
 if TYPE_CHECKING:
     from hw_models.measured.tables import MeasuredTable
@@ -48,8 +49,14 @@ LOGARITHM = re.compile(
     r"(?:log_?\s*10|lg)\s*[\[(]?\s*(?:time|t)\b[\s\])]*(?:/|,|in\b)?\s*[\[(]?\s*(?P<unit>[a-z]*)[\s\])]*", re.IGNORECASE
 )
 """Titles of logarithms of times."""
-AMPERES, VOLTS = 1e-3, 20.0
-"""Largest current without a unit that is in A, and voltage that is in V."""
+AMPERES, VOLTS, READ_VOLTS = 1e-3, 20.0, 5.0
+"""Largest current without a unit that is in A, and voltage and read voltage that are in V."""
+BIASES = {"bias": "read voltage"}
+OHMS = 1000.0
+"""Least resistance without a unit that is in Ohm: kOhm are as likely below."""
+UNSAID = "Currents have no unit and count as uA."
+MOST = 1000.0
+"""Largest conductance [uS] that follows from numbers without a unit: beyond it they are as likely in another."""
 SWEEP, LOW = 10, 0.2
 """Heights of pulses, and share of the highest that the lowest is below, from which they are a sweep of voltages."""
 BY = ("pulse", "number", "time", "target", "voltage", "amplitude", "up", "down")
@@ -65,6 +72,16 @@ SIGNS: Mapping[str, int] = {
     "-1": -1, "-": -1, "down": -1, "ltd": -1, "d": -1, "reset": -1, "depression": -1, "negative": -1, "neg": -1,
 }  # fmt: skip
 """Directions of pulses."""
+
+
+def way_of(text: str) -> int | None:
+    """Return the direction of a cell, None where it says none; numbers may be written as 1, 1.0 or 1.00e+00."""
+    word = text.strip().lower()
+    try:
+        number = float(word)
+    except ValueError:
+        return SIGNS.get(word)
+    return SIGNS.get(f"{number:g}")
 
 
 def with_units(header: Sequence[str], row: Sequence[str]) -> list[str] | None:
@@ -123,7 +140,8 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
     ChipError
         If a current has no voltage to be parted by, or an amplitude is no number.
     """
-    table = one_branch(cycles_beside(devices_beside(states_beside(_mean(_signed(_counted(_devices(_times(table)))))))))
+    table = _devices(_times(from_columns(table)))
+    table = one_branch(cycles_beside(devices_beside(states_beside(_mean(_signed(_counted(table)))))))
     table = _with_signs(_plain_units(_relative(table)))
     if table.has("resistance") and not table.has("conductance"):
         table = _inverted(table)
@@ -132,6 +150,7 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
         table = _pulses(table)
     named = table.has("pulse") or table.has("number", "direction") or table.has("read") or table.has("time")
     plain = table.has("pulse") or table.has("number", "direction")
+    plain = plain or (named and table.has("voltage") and len(set(table.numbers("voltage"))) == 1)
     if table.has("current") and not table.has("conductance") and (
         (named and table.has("bias")) or (plain and table.has("voltage"))
     ):
@@ -148,7 +167,7 @@ def check_at_rest(table: MeasuredTable) -> None:
         With the column.
     """
     ways = set(table.text("direction")) if table.has("direction") else set()
-    if {SIGNS.get(way.lower().removesuffix(".0")) for way in ways} >= {1, -1}:
+    if {way_of(way) for way in ways} >= {1, -1}:
         title = table.titles[table.columns["direction"]]
         told = "pulses need a column 'pulse' or 'number', or give --kind retention"
         raise ChipError(f"'{table.path}': column '{title}' has pulses up and down: {told}")
@@ -175,8 +194,8 @@ def _counted(table: MeasuredTable) -> MeasuredTable:
         return replace(table, columns=counts)
     if not table.has("pulse", "direction") or table.has("number"):
         return table
-    texts = [text.removesuffix(".0") for text in table.text("pulse")]
-    if all(text in ("", "0", "1", "-1", "+1") or not text.strip("+-").isdigit() for text in texts):
+    texts = [_whole(text) for text in table.text("pulse")]
+    if all(text in ("", "0", "1", "-1") or not text.strip("+-").isdigit() for text in texts):
         return table
     ways = list(zip(*(table.text(name) for name in ("device", "cycle", "direction") if table.has(name)), strict=True))
     numbers = [float(text) if text.strip("+-").isdigit() else np.nan for text in texts]
@@ -186,17 +205,23 @@ def _counted(table: MeasuredTable) -> MeasuredTable:
     return replace(table, columns=counts)
 
 
+def _whole(text: str) -> str:
+    """Return a whole number as one is written plainly; other texts as they are."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{number:.0f}" if number.is_integer() else text
+
+
 def _signed(table: MeasuredTable) -> MeasuredTable:
     """Return a table whose pulses of 1 have the sign of the direction that stands beside them."""
     if not table.has("pulse", "direction") or table.has("number"):
         return table
-    pulses, ways = table.text("pulse"), [way.strip().lower() for way in table.text("direction")]
-    there = {text.lstrip("+").removesuffix(".0") for text in pulses}
-    if not there <= {"0", "1", ""} or not {SIGNS.get(way) for way in ways} >= {1, -1}:
+    pulses, ways = [_whole(text) for text in table.text("pulse")], table.text("direction")
+    if not set(pulses) <= {"0", "1", ""} or not {way_of(way) for way in ways} >= {1, -1}:
         return table
-    made = [
-        "0" if pulse.removesuffix(".0") in ("", "0") else way for pulse, way in zip(pulses, ways, strict=True)
-    ]
+    made = ["0" if pulse in ("", "0") else way for pulse, way in zip(pulses, ways, strict=True)]
     titles = [f"'{table.titles[table.columns[name]]}'" for name in ("pulse", "direction")]
     return added(table, "pulse", made, ("pulse", "direction"), [f"Column {titles[1]} has the signs of {titles[0]}."])
 
@@ -271,15 +296,15 @@ def _plain_units(table: MeasuredTable) -> MeasuredTable:
     for name in ("voltage", "bias"):
         if table.has(name) and name not in table.unit and (table.has("current") or table.has("conductance")):
             highest = float(np.abs(table.numbers(name)).max())
-            if highest > VOLTS:
+            if highest > (VOLTS if name == "voltage" else READ_VOLTS):
                 title = table.titles[table.columns[name]]
-                shown = f"column '{title}' has no unit and reaches {highest:g}"
-                raise ChipError(f"'{table.path}': {shown}: '{name} [mV]' or '{name} [V]'?")
+                shown, word = f"column '{title}' has no unit and reaches {highest:g}", BIASES.get(name, name)
+                raise ChipError(f"'{table.path}': {shown}: '{word} [mV]' or '{word} [V]'?")
     if not table.has("current") or table.has("conductance") or "current" in table.unit:
         return table
     highest = float(np.abs(table.numbers("current")).max())
     if not 0 < highest < AMPERES:
-        return replace(table, notes=(*table.notes, "Currents have no unit and count as uA."))
+        return replace(table, notes=(*table.notes, UNSAID))
     said = f"Currents have no unit and count as amperes: none is above {AMPERES:g}."
     return replace(table, unit={**table.unit, "current": "A"}, notes=(*table.notes, said))
 
@@ -311,7 +336,12 @@ def _inverted(table: MeasuredTable) -> MeasuredTable:
     said = [f"Conductances are one over '{title}'."]
     found = added(table, "conductance", [repr(float(1 / ohm)) for ohm in ohms], ("resistance",), said)
     unit = table.unit.get("resistance", "")
-    return replace(found, unit={**found.unit, "conductance": unit if unit in units.SHARES else "uS"})
+    least = float(ohms.min()) * 1e6
+    if not unit and least < OHMS:
+        shown = f"column '{title}' has no unit and begins at {least:g}"
+        raise ChipError(f"'{table.path}': {shown}: 'resistance [kOhm]' or 'resistance [Ohm]'?")
+    notes = found.notes if unit else (*found.notes, "Resistances have no unit and count as Ohm.")
+    return replace(found, unit={**found.unit, "conductance": unit if unit in units.SHARES else "uS"}, notes=notes)
 
 
 def _with_signs(table: MeasuredTable) -> MeasuredTable:
@@ -350,6 +380,20 @@ def _pulses(table: MeasuredTable) -> MeasuredTable:
     size = table.numbers("amplitude")
     title = table.titles[table.columns["amplitude"]]
     notes = [f"Column '{title}': pulses above 0 count as up, below 0 as down; 0 is no pulse."]
+    if table.has("direction"):
+        ways = [way_of(text) for text in table.text("direction")]
+        other = table.titles[table.columns["direction"]]
+        strange = next((n for n, (way, one) in enumerate(zip(ways, size, strict=True)) if way is None and one), None)
+        if strange is not None:
+            text = table.text("direction")[strange]
+            allowed = "up or down, LTP or LTD, P or D, set or reset, 1 or -1"
+            raise ChipError(f"'{table.path}': line {table.lines[strange]}: {other} '{text}': allowed are {allowed}")
+        if (size < 0).any() and any(one * (way or 0) < 0 for way, one in zip(ways, size, strict=True)):
+            row = next(n for n, (way, one) in enumerate(zip(ways, size, strict=True)) if one * (way or 0) < 0)
+            shown = f"'{title}' is {size[row]:g} and '{other}' says '{table.text('direction')[row]}'"
+            raise ChipError(f"'{table.path}': line {table.lines[row]}: {shown}: which way does the pulse lead?")
+        size = np.abs(size) * np.array([way or 0 for way in ways])
+        notes = [f"Column '{other}' has the directions of the pulses in column '{title}'."]
     heights = [np.unique(np.abs(size[own])) for own in (size > 0, size < 0)]
     for own in heights:
         if len(own) > SWEEP and own[0] < LOW * own[-1]:
@@ -358,7 +402,8 @@ def _pulses(table: MeasuredTable) -> MeasuredTable:
             raise ChipError(f"'{table.path}': {shown}: {told}")
     if max(map(len, heights)) > 1:
         notes.append(f"Amplitudes of pulses vary in column '{title}': the fit takes them as alike.")
-    return added(table, "pulse", [str(int(sign)) for sign in np.sign(size)], ("amplitude",), notes)
+    read = ("amplitude", "direction") if table.has("direction") else ("amplitude",)
+    return added(table, "pulse", [str(int(sign)) for sign in np.sign(size)], read, notes)
 
 
 def _conductances(table: MeasuredTable, whose: str) -> MeasuredTable:
@@ -375,6 +420,10 @@ def _conductances(table: MeasuredTable, whose: str) -> MeasuredTable:
         shown = f"the current has not the sign of '{title}', so that no conductance follows"
         told = "the voltage of pulses is named 'pulse amplitude [V]', that of reads 'read voltage [V]'"
         raise ChipError(f"'{table.path}': line {table.lines[row]}: {shown}: {told}")
+    if UNSAID in table.notes and float(g.max()) > MOST:
+        title = table.titles[table.columns["current"]]
+        shown = f"column '{title}' has no unit, and as uA makes {float(g.max()):.4g} uS"
+        raise ChipError(f"'{table.path}': {shown}: 'current [nA]' or 'current [uA]'?")
     note = f"Conductances are '{table.titles[table.columns['current']]}' over '{table.titles[table.columns[whose]]}'."
     if np.ptp(voltage) > 1e-6 * np.abs(voltage).max():
         note += " That voltage varies: devices whose currents bend have then another conductance at each."

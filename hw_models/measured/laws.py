@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hw_models.kernels import following
-from hw_models.measured.curves import Curves, levels, passed
+from hw_models.measured.curves import Curves, levels, passed, sticking
 from hw_models.measured.likelihood import Maximum, Problem, Unknown, loss_of, maximum
 
 Array = np.ndarray
@@ -39,6 +39,8 @@ CLEARER = 4.0
 """The same for one that does not go with the step instead of one that does."""
 LARGEST = 4.0
 """Step in weight ranges, which curves do not tell from any larger one."""
+BEYOND = 1e3
+"""Weight beyond which nothing goes."""
 STATES = 9
 """Of the table."""
 SMALLEST = 1.0
@@ -90,6 +92,8 @@ class Scaled:
     """(devices, 2) which of them come to their own bounds, low and high; all where nothing else is known."""
     passed: tuple[Array, Array]
     """(devices,) what the bounds of the others lie beyond, :func:`hw_models.measured.curves.passed`."""
+    sticks: Array
+    """(devices, 2) which of them stay at their farthest reading, :func:`hw_models.measured.curves.sticking`."""
 
 
 def scaled(
@@ -107,7 +111,10 @@ def scaled(
     told = np.ones((found.devices, 2), dtype=bool) if told is None else told
     lower, upper = (edges[0] + (ends - g[0]) * scale for ends in passed(found))
     floor = max(grain**2 / 12, (1e-3 * step) ** 2, 1e-16)
-    return Scaled(w, found.pulses, found.cycle, low, high, reached, edges, floor, found.one_sided, told, (lower, upper))
+    return Scaled(
+        w, found.pulses, found.cycle, low, high, reached, edges, floor, found.one_sided, told, (lower, upper),
+        sticking(found),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,8 @@ class FittedResponse:
     data: Scaled
     own_bounds: tuple[str, ...] = ()
     """Directions, up and down, whose soft bound every device has of its own."""
+    unlike: tuple[str, ...] = ()
+    """Directions whose soft bounds differ between devices, told or not."""
 
     def loss_on(self, mask: Array) -> float:
         """Return -log L of some readings, (devices, readings)."""
@@ -148,6 +157,11 @@ def _problem(
         ends = data.edges if response == "exponential" else (low.min(), high.max())
         low = low if data.reached[0] else np.full_like(low, ends[0])
         high = high if data.reached[1] else np.full_like(high, ends[1])
+    elif response == "linear":
+        # Of a device that does not come to its bound the farthest reading is no bound: readings that stray as far as
+        # that would be left out, and those that come back from there make steps look as if they did not shrink.
+        low = low if data.reached[0] else np.where(data.told[:, 0] | data.sticks[:, 0], low, -BEYOND)
+        high = high if data.reached[1] else np.where(data.told[:, 1] | data.sticks[:, 1], high, BEYOND)
     devices[:, 6], devices[:, 7] = low, high
     size = _sizes(data)
     most = LARGEST * (data.edges[1] - data.edges[0])

@@ -103,8 +103,8 @@ def between(y: Array, v: Array, x: Array | None = None) -> Effects:
     z = np.stack([np.ones(n), *([] if x is None else [x])], axis=1)
     free = n - z.shape[1]
 
-    def line(tau2: float) -> tuple[Array, Array, float]:
-        w = 1 / (tau2 + v)
+    def line(tau2: float, scale: float = 1.0) -> tuple[Array, Array, float]:
+        w = 1 / (tau2 + scale * v)
         inverse = np.linalg.pinv(z.T @ (w[:, None] * z), hermitian=True)
         found = inverse @ (z.T @ (w * y))
         return found, inverse, float((w * (y - z @ found) ** 2).sum())
@@ -112,16 +112,20 @@ def between(y: Array, v: Array, x: Array | None = None) -> Effects:
     most = 400 * float(np.var(y, ddof=1)) + 1e-300
     v = np.maximum(v, 1e-9 * most)
 
-    def solved(wanted: float) -> float:
-        if line(0.0)[2] <= wanted:
+    def solved(wanted: float, scale: float = 1.0) -> float:
+        if line(0.0, scale)[2] <= wanted:
             return 0.0
         top = most
-        while line(top)[2] > wanted:
+        while line(top, scale)[2] > wanted:
             top *= 10
-        return float(brentq(lambda tau2: line(tau2)[2] - wanted, 0.0, top, xtol=1e-12 * top))
+        return float(brentq(lambda tau2: line(tau2, scale)[2] - wanted, 0.0, top, xtol=1e-12 * top))
 
     tau2 = solved(free)
     low, high = (math.sqrt(solved(float(chi2.ppf(p, free)))) for p in (0.5 + LEVEL / 2, 0.5 - LEVEL / 2))
+    if not tau2:
+        # Estimates that scatter less than their errors say have smaller ones: with these the upper end is never 0.
+        scale = max(line(0.0)[2] / free, 1e-9)
+        high = max(high, math.sqrt(solved(float(chi2.ppf(0.5 - LEVEL / 2, free)), scale)))
     found, inverse, left = line(tau2)
     errors = np.sqrt(max(left / free, 1.0) * np.diag(inverse))
     spread = Estimate(math.sqrt(tau2), low, high, told=low > 0)

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from hw_models.errors import ChipError
+from hw_models.measured import units
 from hw_models.measured.device_gains import without_gains
 from hw_models.measured.error_polynomial import GROUPS, ends, fitted, sigma_at
 from hw_models.measured.law_fits import LawFit, Sketch, Tried, explained, interval, likelihood, parts, taken
@@ -25,6 +26,10 @@ Array = np.ndarray
 ORDERS = (0, 1, 2, 3, 4)
 FEWEST = 20
 """Rows."""
+FAR = 0.5
+"""Mean error as a share of the mean target from which it is none of write and verify."""
+TRIES = ("iteration", "iter", "attempt", "try", "tries", "verify", "step", "write number", "pulse", "number")
+"""Titles of columns that count what write and verify does until it stops."""
 UNLIKELY = 1e-3
 GRID = np.linspace(0, 1, 101)
 
@@ -55,6 +60,12 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None, asked: str
         raise ChipError(f"'{table.path}': {shown}: they should be from 0 to g_max = {top:g} uS")
     if np.corrcoef(target, achieved)[0, 1] < 0 or len(np.unique(achieved)) < len(np.unique(target)) / 2:
         raise ChipError(f"'{table.path}': achieved does not follow target: are the columns swapped?")
+    off = float(np.mean(achieved - target))
+    if abs(off) > FAR * float(target.mean()):
+        middles = float(achieved.mean()), float(target.mean())
+        shown = f"what is achieved is {middles[0]:.4g} uS on average, of targets of {middles[1]:.4g}"
+        raise ChipError(f"'{table.path}': {shown}: are both in one unit, and are targets no numbers of levels?")
+    _check_tries(table)
     device, names = table.groups("device")
     share = _aged(table)
     v, r = target / top, achieved - target
@@ -109,6 +120,19 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None, asked: str
     kept += [whole] if law not in {one.law for one in kept} else []
     left = float(np.sqrt(np.mean(r**2)))
     return LawFit("programming", law, len(r), fields, estimates, tuple(kept), left, "uS", sketch, tuple(notes))
+
+
+def _check_tries(table: MeasuredTable) -> None:
+    """Refuse rows of which several are one write on its way: their errors are no errors of what is left in the end."""
+    for place, title in enumerate(table.titles):
+        name = units.parted(title)[0].rstrip("# ")
+        numbers = [row[place] for row in table.rows]
+        again = [(row[table.columns["target"]], *(row[table.columns[one]] for one in ("device",) if table.has(one)))
+                 for row in table.rows]  # fmt: skip
+        rises = [a != b for a, b, one, two in zip(numbers, numbers[1:], again, again[1:], strict=False) if one == two]
+        if name in TRIES and len(rises) > len(numbers) / 3 and all(rises):
+            shown = f"column '{title}' counts the tries of a write"
+            raise ChipError(f"'{table.path}': {shown}: keep its last row alone, or name the column otherwise")
 
 
 def _aged(table: MeasuredTable) -> Array | None:

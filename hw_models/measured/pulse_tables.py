@@ -26,7 +26,7 @@ import numpy as np
 from hw_models.errors import ChipError, nearest, unknown
 from hw_models.measured.arrays import MOST_PULSES, curves_of, numbered
 from hw_models.measured.curves import ANEW, Curves
-from hw_models.measured.habits import SIGNS
+from hw_models.measured.habits import way_of
 from hw_models.measured.shares import laid_out, scale_of
 from hw_models.measured.tables import MeasuredTable
 from hw_models.measured.units import CONDUCTANCE, SHARES
@@ -56,6 +56,8 @@ def read_curves(table: MeasuredTable, g_min: float | None = None, g_max: float |
     ChipError
         If a row says something that cannot be, or nothing tells what conductances are in.
     """
+    if table.headless:
+        _check_alike(table, table.numbers("up", gaps=True), table.numbers("down", gaps=True))
     table, notes = laid_out(table, "pulses", g_min, g_max)
     if table.has("pulse", "conductance"):
         found = _packed(*_pulse_rows(table), table)
@@ -98,6 +100,14 @@ def read_npz(path: Path, g_min: float | None = None, g_max: float | None = None)
     return replace(found, conductance=g, notes=(scale.note,), open_range=scale.open_range)
 
 
+def _none(text: str) -> bool:
+    """Tell a cell that says no pulse."""
+    try:
+        return float(text) == 0
+    except ValueError:
+        return text.lower() in NONE
+
+
 def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[int]] | None]:
     g = table.numbers("conductance")
     texts, (device, names) = table.text("pulse"), table.groups("device")
@@ -107,8 +117,8 @@ def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[i
     before = -np.inf
     for row, text in enumerate(texts):
         own, name, line = found[names[device[row]]], names[device[row]], table.lines[row]
-        sign = SIGNS.get(text.lower().removesuffix(".0"))
-        if sign is None and text.lower().removesuffix(".0") not in NONE:
+        sign = way_of(text)
+        if sign is None and not _none(text):
             allowed = "1 or up, -1 or down, 0 for none; a number of pulses is a column 'number', with 'direction'"
             raise ChipError(f"'{table.path}': line {line}: pulse '{text}' of device '{name}': allowed are {allowed}")
         own.append((g[row], ANEW if not own else sign or 0))
@@ -131,9 +141,9 @@ def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[
     seen: dict[str, set[int]] = {}
     for row, text in enumerate(table.text("direction")):
         name, line = names[device[row]], table.lines[row]
-        sign = SIGNS.get(text.lower().removesuffix(".0"))
+        sign = way_of(text)
         count, known = round(float(number[row])), at.get(name)
-        if text.lower().removesuffix(".0") in NONE and known is None:
+        if _none(text) and known is None:
             # A counter of all pulses begins with a reading behind none.
             sign = 0
         if sign is None:
@@ -173,8 +183,8 @@ def _two_columns(table: MeasuredTable) -> Curves:
     exact = table.numbers("number") if table.has("number") else np.zeros(0)
     number = np.rint(exact) if table.has("number") else None
     (device, names), (cycle, cycles) = table.groups("device"), table.groups("cycle")
-    if table.headless:
-        _check_alike(table, up, down)
+    if number is None and not table.headless:
+        _check_apart(table)
     turned, lacking = False, {1: [], -1: []}  # type: tuple[bool, dict[int, list[tuple[str, str]]]]
     found: dict[str, Rows] = {name: [] for name in names}
     said: dict[str, list[int]] = {name: [] for name in names}
@@ -209,6 +219,21 @@ def _two_columns(table: MeasuredTable) -> Curves:
     many = len(names) * len(cycles)
     notes += _lacks(lacking[1], many, len(names), "LTP") + _lacks(lacking[-1], many, len(names), "LTD")
     return replace(_packed(found, said, table), notes=tuple(notes))
+
+
+def _check_apart(table: MeasuredTable) -> None:
+    """Refuse curves whose readings are not a pulse apart, by columns of pulses that nothing else looks at."""
+    for place, title in enumerate(table.titles):
+        texts = [row[place] for row in table.rows if row[place]]
+        if place in table.columns.values() or "puls" not in title.lower() or len(set(texts)) < 2:
+            continue
+        try:
+            apart = set(np.diff(np.array(texts, dtype=float)).tolist())
+        except ValueError:
+            continue
+        if apart != {1.0}:
+            told = "one column for both branches, 'pulse number', tells how many pulses lie between readings"
+            raise ChipError(f"'{table.path}': column '{title}' is passed over, and is not a pulse apart: {told}")
 
 
 def _check_alike(table: MeasuredTable, up: Array, down: Array) -> None:

@@ -18,7 +18,7 @@ the scatter of the devices' scores where that is larger, with Student's t of as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -180,8 +180,7 @@ def fit_response(
     fits = {name: _fitted(data, name) for name in wanted}
     candidates = _ranked(fits, data.one_sided)
     chosen = _choice(candidates)
-    held = next(one.held for one in candidates if one.response == chosen)
-    fields = fields_of(fits[chosen], held.bias, moving, readings, g, (g_min is None, g_max is None))
+    fields = fields_of(fits[chosen], holding.bias_of(fits[chosen]), moving, readings, g, (g_min is None, g_max is None))
     notes = [*found.notes, *fields.notes, *_notes(found, moving, candidates, chosen, response)]
     return ResponseFit(
         fields.pulse, *g, fields.estimates, chosen, tuple(candidates), readings, found, moving, fits[chosen],
@@ -218,20 +217,30 @@ def _end(levels: Array, passed: Array, told: Array, reached: bool) -> float:
 
 
 def _fitted(data: laws.Scaled, name: str) -> FittedResponse:
-    """Return a fit; of soft bounds with own bounds of the devices where the curves tell them."""
+    """Return a fit; of soft bounds with own bounds of the devices where the curves tell them.
+
+    Where bounds are all alike, twice the likelihood rises by their number less 1 on average. Where it rises more, their
+    spread is estimated above 0, and the interval of their mean has to hold it: one bound for all leaves it out. If they
+    differ but are not told, one bound for all is that of the devices that come to theirs: the near ones.
+    """
     found = laws.fit(data, name)
     many = len(data.readings)
     if name != "soft_bounds" or many < 2:
         return found
-    best, own = found.best.loss, tuple[str, ...]()
+    best, own, unlike = found.best.loss, tuple[str, ...](), tuple[str, ...]()
     for ways in (("up", "down"), ("down",), ("up",)):
         tried = laws.fit(data, name, own_bounds=ways, form=found.form)
         first = len(tried.best.problem.own) - len(ways)
         errors = np.sqrt(np.einsum("dii->di", spread_of(tried.best)[1]))[:, first:]
-        told = (np.median(errors / np.abs(tried.best.own[:, first:]), axis=0) < SEEN).all()
-        if told and tried.best.loss + len(ways) * (many - 1) < best:
-            best, own = tried.best.loss + len(ways) * (many - 1), ways
-    return laws.fit(data, name, own_bounds=own) if own else found
+        error = float(np.median(errors / np.abs(tried.best.own[:, first:]), axis=0).max())
+        chance = len(ways) * (many - 1) / 2
+        if len(ways) == 1 and tried.best.loss + chance < found.best.loss:
+            unlike = (*unlike, *ways)
+        # Errors of slopes that are hardly told are larger than the curvature says: these need twice as much.
+        chance *= 1 if error < SEEN / 2 else 2
+        if error < SEEN and tried.best.loss + chance < best:
+            best, own = tried.best.loss + chance, ways
+    return replace(laws.fit(data, name, own_bounds=own) if own else found, unlike=unlike)
 
 
 def _ranked(fits: Mapping[str, FittedResponse], one_sided: bool) -> list[Candidate]:

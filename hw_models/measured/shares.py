@@ -39,6 +39,8 @@ CURVES = 3.0
 """Largest number without a unit that counts as a share, of two curves beside each other."""
 OVER = 1.2
 """Largest number of shares from 0 to 1: readings stray."""
+MOST = 1000.0
+"""Largest number without a unit that is in uS: beyond it nS are as likely."""
 SIEMENS = 1e-3
 """Numbers without a unit that are all below are in S."""
 NORMALISED = re.compile(
@@ -170,6 +172,10 @@ def scale_of(
         shown = f"{what[0]} has no unit and lies within {low:.4g} to {high:.4g}"
         meant = f"{what[1].format('uS')} if it is in uS, '1' in place of 'uS' if it is a share"
         raise ChipError(f"'{path}': {shown}: {meant}; {ASKED}")
+    if high > MOST:
+        shown = f"{what[0]} has no unit and reaches {high:.4g}"
+        other = what[1].format("uS").removeprefix("name it ")
+        raise ChipError(f"'{path}': {shown}: {what[1].format('nS')} or {other}?")
     return UnitScale(1.0, 0.0, "Conductances have no unit and count as uS.")
 
 

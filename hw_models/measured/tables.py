@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,15 +18,22 @@ from pathlib import Path
 import numpy as np
 
 from hw_models.errors import ChipError, nearest, unknown
-from hw_models.measured import habits, numerals, units
+from hw_models.measured import habits, numerals, unit_lines, units
 from hw_models.measured.columns import BESIDE, BIAS, DEFAULTS, KINDS, NAMING, QUANTITIES, TOLD, USED, columns_of, tells
 from hw_models.measured.file_text import text_of
+from hw_models.measured.unit_lines import read_at
 
 Array = np.ndarray
 PARTED = "\t;,"
 """What columns may be parted by; the first that a header holds, as commas may be decimal ones."""
+COMMENT = re.compile(r"^\s*(?:#+|%+|//+)\s*")
+"""What comments begin with."""
 INDEX = ("", "index", "unnamed: 0")
 """Titles of columns that number the rows."""
+MOST = 1e5
+"""Conductance of no device [uS]: 10 Ohm."""
+EVEN = 1e-3
+"""Share of a step by which the steps of a sweep differ."""
 OVERFLOW = 9.9e36
 """Numbers from which instruments mean that their range was left."""
 
@@ -76,6 +84,11 @@ class MeasuredTable:
         found = np.array([self._number(n, name, text, gaps) for n, text in enumerate(self.text(name))]) * factor
         if QUANTITIES.get(name) is not units.CONDUCTANCE:
             return found
+        there = np.abs(found[np.isfinite(found)])
+        if unit in units.CONDUCTANCE and name != "sigma" and len(there) and float(np.median(there)) > MOST:
+            title = self.titles[self.columns[name]] if self.titles else name
+            shown = f"column '{title}' is {float(np.median(there)) * 1e-6:.3g} S in the middle"
+            raise ChipError(f"'{self.path}': {shown}: is the unit right?")
         return found * self.laid[0] + (0.0 if name == "sigma" else self.laid[1])
 
     def check_decided(self, place: int) -> None:
@@ -144,14 +157,15 @@ def read_table(path: str | Path) -> MeasuredTable:
 
 def _read(path: Path) -> MeasuredTable:
     text, said_of_text = text_of(path)
-    lines = text.splitlines()
-    kept = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
+    lines = list(enumerate(text.splitlines(), 1))
+    kept = [(n, line) for n, line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not kept:
         raise ChipError("it holds no lines")
     said = kept[0][1].strip().lower()
     if said.startswith("sep=") and len(said) <= len("sep=;") and len(kept) > 1:
         kept = kept[1:]
     kept, passed = habits.from_header(kept, lambda line: tells(line, _parted(line)))
+    kept = _with_header(lines, kept)
     parted = _parted(kept[0][1])
     if parted == "," and "," not in kept[0][1]:
         kept, parted = _by_blanks(kept)
@@ -177,7 +191,10 @@ def _read(path: Path) -> MeasuredTable:
             raise ChipError(f"line {number} has {len(row)} columns, the header has {len(header)}")
     if not rows:
         raise ChipError("it holds no rows below the header")
+    header, rows = read_at(header, rows)
     columns, unit = columns_of(first, header)
+    if not passed or "DataName" not in passed[0]:
+        unit_lines.check_ahead([(n, line) for n, line in lines if n < first], header, columns, unit)
     numbers = [number for number, _ in rows]
     names = {columns[name] for name in NAMING if name in columns}
     made = numerals.plain([row for _, row in rows], parted, numbers, header, names)
@@ -190,6 +207,29 @@ def _read(path: Path) -> MeasuredTable:
         path, columns, unit, made.rows, numbers, headless, header, notes=notes, absolute=absolute,
         undecided=made.undecided,
     )  # fmt: skip
+
+
+def _with_header(lines: list[tuple[int, str]], kept: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return lines with a header that stands in a comment, as numpy.savetxt writes it, and one without marks of one.
+
+    It is the comment just ahead of the first row, where that row is numbers alone; were it passed over, two columns of
+    targets and what was achieved would be curves up and down.
+    """
+    number, line = kept[0]
+    bare = COMMENT.sub("", line)
+    if bare != line and tells(bare, _parted(bare)):
+        return [(number, bare), *kept[1:]]
+    parted = _parted(line)
+    if not all(_is_number(cell, parted) for cell in line.split(parted if parted in line else None)):
+        return kept
+    ahead = next(((n, COMMENT.sub("", one)) for n, one in reversed(lines[: number - 1]) if one.strip()), None)
+    if ahead is None:
+        return kept
+    n, bare = ahead
+    blanks = "\t".join(bare.split())
+    if tells(bare, _parted(bare)) or (parted not in line and tells(blanks, "\t")):
+        return [(n, bare), *kept]
+    return kept
 
 
 def _parted(line: str) -> str:
@@ -263,6 +303,8 @@ def kind_of(table: MeasuredTable, asked: str | None = None) -> str:
                 habits.check_at_rest(table)
             if asked is None and kind == "read_noise" and not table.has("sigma"):
                 _check_unpulsed(table)
+            if asked is None and kind == "iv":
+                _check_swept(table)
             return kind
     raise ChipError(f"'{table.path}': {_missing(table, asked)}")
 
@@ -274,6 +316,21 @@ def _check_unpulsed(table: MeasuredTable) -> None:
             title = table.titles[table.columns[name]]
             told = "keep one reading behind each pulse, or reads at rest, or give --kind"
             raise ChipError(f"'{table.path}': repeated reads stand beside pulses in column '{title}': {told}")
+
+
+def _check_swept(table: MeasuredTable) -> None:
+    """Refuse to take for voltages what does not lie on a grid beside currents that do: columns may be swapped."""
+    if _even(table.numbers("current")) and not _even(table.numbers("voltage")):
+        pair = " and ".join(f"'{table.titles[table.columns[name]]}'" for name in ("current", "voltage"))
+        told = "the first is swept: are the columns swapped? Sweeps of currents take --kind iv"
+        raise ChipError(f"'{table.path}': columns {pair}: {told}")
+
+
+def _even(values: Array) -> bool:
+    """Tell numbers on a grid of even steps."""
+    own = np.unique(np.round(values, 12))
+    steps = np.diff(own)
+    return len(own) >= 6 and bool(np.ptp(steps) <= EVEN * steps.max())
 
 
 def _missing(table: MeasuredTable, asked: str | None) -> str:

@@ -33,6 +33,16 @@ SPELLED: Mapping[str, str] = {
     "days": "d",
 }  # fmt: skip
 """Units in words."""
+POWER = re.compile(
+    r"(?:[x\N{MULTIPLICATION SIGN}*]\s*)?(?:1e|10\s*\^?\s*[({]?)\s*(?P<power>-?\d+)[)}]?\s*[*.\N{MIDDLE DOT}]?\s*"
+    r"(?P<unit>S|A|V|s|Ohm)", re.IGNORECASE,
+)
+"""Units over a power of ten, ``10^-6 S`` and ``1e-9 A``."""
+PREFIXES: Mapping[int, str] = {-12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
+RAISED = str.maketrans("\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "-0123456789")
+"""Small digits of powers."""
+PER_VOLT: Mapping[str, str] = {"A/V": "S", "mA/V": "mS", "uA/V": "uS", "nA/V": "nS", "mho": "S"}
+"""Other names of conductances."""
 OHM = re.compile("ohms?\\b|[\N{OHM SIGN}\N{GREEK CAPITAL LETTER OMEGA}]", re.IGNORECASE)
 """Other forms of Ohm."""
 ABSOLUTE = re.compile(
@@ -53,13 +63,20 @@ def parted(header: str) -> tuple[str, str]:
     header = ABSOLUTE.sub(lambda found: found[1] or found[2] or "current", header)
     written = OHM.sub("Ohm", header.translate(FORMS))
     if found := QUOTIENT.fullmatch(written):
-        return " ".join(found[1].replace("_", " ").split()).lower(), found[2]
+        return " ".join(found[1].replace("_", " ").split()).lower().rstrip("."), found[2]
     name, bracket, unit = written.partition("[")
     words = name.replace("_", " ").split()
     if not bracket and len(words) > 1 and (words[-1] in KNOWN or words[-1].lower() in SPELLED):
         unit = words.pop()
-    unit = unit.rstrip("] ").strip()
-    return " ".join(words).lower(), SPELLED.get(unit.lower(), unit)
+    return " ".join(words).lower().rstrip("."), plain(unit.rstrip("] ").strip())
+
+
+def plain(unit: str) -> str:
+    """Return a unit as it is called here: of words, ``seconds``, of powers, ``10^-6 S``, and of quotients, ``uA/V``."""
+    if found := POWER.fullmatch(unit.translate(RAISED)):
+        power, base = int(found["power"]), {"ohm": "Ohm"}.get(found["unit"].lower(), found["unit"])
+        return f"{PREFIXES[power]}{base}" if power in PREFIXES else unit
+    return PER_VOLT.get(unit, SPELLED.get(unit.lower().rstrip("."), unit))
 
 
 def is_absolute(header: str) -> bool:

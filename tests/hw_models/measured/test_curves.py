@@ -130,3 +130,10 @@ def test_a_level_of_noisy_readings_is_their_mean_and_of_a_wandering_device_the_f
 def test_devices_that_no_pulse_moves() -> None:
     still = 9 + 0.02 * np.random.default_rng(1).normal(size=61)
     assert curves.moving(curves_of([ramp(), still, ramp(0.3)], UP_DOWN)).tolist() == [True, False, True]
+
+
+def test_devices_that_stay_at_a_bound_are_told_from_those_that_stray() -> None:
+    draw, ways = np.random.default_rng(0).normal, ([1] * 40 + [-1] * 40) * 3
+    strays = 20 + np.cumsum(np.concatenate([[0.0], 0.02 * np.array(ways) + 0.5 * draw(size=240)]))
+    stays = np.clip(20 + np.cumsum([0.0, *(0.3 * np.array(ways))]), 18, 30)
+    assert curves.sticking(curves_of(np.stack([strays, stays]), ways)).tolist() == [[False, False], [False, True]]

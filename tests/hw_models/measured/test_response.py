@@ -13,8 +13,8 @@ import pytest
 import hw_models
 from hw_models.errors import ChipError
 from hw_models.measured import held_out, laws
-from hw_models.measured.arrays import numbered
-from hw_models.measured.curves import ANEW, Curves
+from hw_models.measured.arrays import curves_of, numbered
+from hw_models.measured.curves import ANEW, Curves, reaching
 from hw_models.measured.held_out import HeldOut
 from hw_models.measured.response import Candidate, ResponseFit, _as_good, _behind, _choice, fit_response
 from tests.naive.pulse_curves import measure, truths
@@ -232,13 +232,59 @@ def test_what_is_left_out_is_not_fitted_to() -> None:
     alone = held_out.held_out(fit.fitted, fit.fitted.best.mask)
     assert alone.score == pytest.approx(fit.held.score)
     assert alone.parts.shape == (10, 2)
-    assert np.abs(alone.bias).max() < 0.02
+    assert np.abs(held_out.bias_of(fit.fitted)).max() < 0.02
 
 
 def held(behind: float, error: float = 0.0, pulses: int = 1000) -> HeldOut:
     """Return scores of two halves of a device so far below 0, and their standard error."""
     parts = -pulses * (behind + np.array([[error, -error]])) / 2
-    return HeldOut(-behind, parts, pulses, 0.9, 0.9, 0.9, np.zeros(0))
+    return HeldOut(-behind, parts, pulses, 0.9, 0.9, 0.9)
+
+
+def test_bounds_that_differ_are_no_shared_one() -> None:
+    """A bound for all, 7.7 below the likelihood of one each, held the mean of -0.75 to be -2.02 to -1.19."""
+    chip, g, pulses = measure("reram_sb", 1003, start="low")
+    curves = Curves(g, pulses, numbered(pulses), tuple(map(str, range(len(g)))))
+    fit = fit_response(curves, response="soft_bounds", g_min=chip.device.g_min, g_max=chip.device.g_max)
+    assert fit.fitted.own_bounds == ("down",)
+    bound = fit.estimates["w_min"]
+    assert bound.low < -0.75 < bound.high and bound.high - bound.low < 0.8
+    assert fit.estimates["w_min_spread"].low > 0
+
+
+def test_bounds_that_few_devices_come_to_have_no_far_end() -> None:
+    """Curves from weight 0: the near bounds alone are told, and made 0.28 to 0.81 of a mean of 1.25."""
+    chip, g, pulses = measure("reram_sb", 1004, start="middle")
+    curves = Curves(g, pulses, numbered(pulses), tuple(map(str, range(len(g)))))
+    fit = fit_response(curves, response="soft_bounds", g_min=chip.device.g_min, g_max=chip.device.g_max)
+    bound = fit.estimates["w_max"]
+    assert not bound.told and 0.2 < bound.low < 1.25 and bound.high == np.inf
+    assert any(note.startswith("Devices differ in w_max, and most do not come to theirs") for note in fit.notes)
+
+
+def wandering(seed: int) -> tuple[np.ndarray, list[int]]:
+    """Devices of linear steps 0.01 (1 -+ 0.5 w) whose noise of three steps leads them far, and no bounds."""
+    draw, rows, ways = np.random.default_rng(seed).normal, [], ([1] * 25 + [-1] * 25) * 4
+    for _ in range(10):
+        w, row = 0.0, [0.0]
+        for sign in ways:
+            w += sign * 0.01 * (1 - 0.5 * sign * w) + 0.03 * draw()
+            row.append(w)
+        rows.append(row)
+    return 20 + 10 * np.array(rows), ways
+
+
+def test_the_farthest_reading_is_no_bound() -> None:
+    """Readings near it were left out: what came back from there, and slopes came out as -0.15 and 0.04 of 0.5."""
+    found, bias = [], []
+    for seed in range(12):
+        curves = curves_of(*wandering(seed))
+        fit = laws.fit(laws.scaled(curves, (10.0, 30.0), (False, False), reaching(curves)), "linear", form=("base",))
+        found.append(fit.best.shared[:2])
+        bias.append(held_out.bias_of(fit)[:2])
+    error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+    assert np.mean(found, axis=0) == pytest.approx([0.5, 0.5], abs=2.5 * float(error.max()))
+    assert np.abs(np.mean(bias, axis=0)).max() < 0.15
 
 
 def test_of_exponential_and_power_the_better_is_taken() -> None:

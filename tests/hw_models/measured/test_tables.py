@@ -161,9 +161,9 @@ def test_columns_that_vary_and_are_passed_over_are_named(tmp_path: Path, kind: s
 @pytest.mark.parametrize("title", ["resistance [kOhm]", "R (ohm)", "load [MOhm]", "R_HRS (k\u03a9)"])
 def test_resistances_are_read_as_conductances(tmp_path: Path, title: str) -> None:
     ohm = {"k": 1e3, "M": 1e6}.get(title.partition("[")[2][:1] or title.partition("(")[2][:1], 1.0)
-    found = read_table(written(tmp_path, f"time,{title}\n1,2\n2,2.5\n"))
+    found = read_table(written(tmp_path, f"time,{title}\n1,2000\n2,2500\n"))
     assert kind_of(found) == "retention"
-    assert found.numbers("conductance") == pytest.approx([1e6 / (2 * ohm), 1e6 / (2.5 * ohm)])
+    assert found.numbers("conductance") == pytest.approx([1e3 / (2 * ohm), 1e3 / (2.5 * ohm)])
     assert found.notes == (f"Conductances are one over '{title}'.",)
     with pytest.raises(ChipError, match=r"line 3: '.*' is 0: above 0 is needed"):
         read_table(written(tmp_path, f"time,{title}\n1,2\n2,0\n"))
