@@ -28,6 +28,7 @@ from analysis.sweep.plans import PlannedPoint
 from analysis.sweep.rounds import Rounds, pool_of
 from analysis.sweep.shared import of
 from analysis.sweep.stopping import Rule
+from analysis.sweep.unpriced import lacking
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from neuroep.errors import ConfigError, unknown
@@ -232,9 +233,10 @@ def _front(rounds: Rounds, points: dict[Place, PlannedPoint], frontier: Frontier
 
 
 def _prices(rounds: Rounds, points: dict[Place, PlannedPoint], against: str) -> dict[Place, float]:
-    """Return the price of every point, of one that failed the highest."""
-    found = {place: (rounds.found(point).get(0) or {}).get(against) for place, point in points.items()}
-    known = {place: float(price) for place, price in found.items() if price is not None}
+    """Return the price of every point, the highest of one that failed or whose bill lacks what others hold."""
+    pages = [rounds.found(point).get(0) or {} for point in points.values()]
+    found = zip(points, (page.get(against) for page in pages), lacking(pages, against), strict=True)
+    known = {place: float(price) for place, price, lacks in found if price is not None and not lacks}
     if not known:
         raise ConfigError(f"against is '{against}': no point has a price, see {rounds.ledger.path}")
     return {place: known.get(place, max(known.values())) for place in points}

@@ -24,6 +24,7 @@ from analysis.sweep import results as sweeps
 from analysis.sweep.points import key, shown
 from analysis.sweep.results import Sweep
 from analysis.sweep.right import SamplesSeen, counts
+from analysis.sweep.unpriced import lacking, note
 from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from neuroep.errors import ConfigError
@@ -89,11 +90,11 @@ class Requirement(Tabular):
     @cached_property
     def accuracies(self) -> dict[Place, dict[int, float | None]]:
         """Accuracies by seed of the points that were run."""
-        return self._gathered(self.sweep, "accuracy")
+        return self._gathered(self.sweep.rows, "accuracy")
 
-    def _gathered(self, sweep: Sweep, what: str) -> dict[Place, dict[int, float | None]]:
+    def _gathered(self, rows: Sequence[Entries], what: str) -> dict[Place, dict[int, float | None]]:
         found: dict[Place, dict[int, float | None]] = {}
-        for row in sweep.rows:
+        for row in rows:
             place = self._place(row)
             if place is not None:
                 found.setdefault(place, {})[row["seed"]] = row.get(what)
@@ -181,8 +182,14 @@ class Requirement(Tabular):
         """Price of each point; nothing without one."""
         if self.design["against"] is None:
             return {}
-        found = self._gathered(sweeps.load(self.out / PRICES), self.design["against"])
+        against = self.design["against"]
+        rows = self._priced.rows
+        found = self._gathered([r for r, lacks in zip(rows, lacking(rows, against), strict=True) if not lacks], against)
         return {place: price for place, seeds in found.items() if (price := seeds.get(0)) is not None}
+
+    @cached_property
+    def _priced(self) -> Sweep:
+        return sweeps.load(self.out / PRICES)
 
     @cached_property
     def means(self) -> dict[Place, float]:
@@ -278,6 +285,9 @@ class Requirement(Tabular):
             stray = f"means over {seeds} chips stray by {100 * self.noise:.2f} points, more than {NOISY:g} levels"
             cure = f"take a resolution of {_up(self.noise / NOISY):.2g}, or more chips"
             lines.append(f"noise: {stray}; other chips may give another front: {cure}")
+        rows = [row for row in self._priced.rows if self._place(row) is not None]
+        lines += note(rows, [self.design["against"]], lambda row: ", ".join(
+            f"{name} = {shown(row[name])}" for name in self.fields))
         target = self.design["target"]
         if target is not None:
             enough = next((one for one in self.front if one.accuracy >= target), None)

@@ -16,6 +16,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from analysis.sweep.panels import Targeted, drawable_rows
 from analysis.sweep.points import names, points, varied
+from analysis.sweep.unpriced import lacking
 from hw_models.reading import Entries
 from neuroep.errors import ConfigError
 from neuroep.runs.bills import quantity
@@ -46,6 +47,8 @@ class Priced:
     """Mean over its seeds."""
     price: Sequence[float]
     """Mean over its seeds."""
+    lacking: Sequence[str] = ()
+    """What the prices of points leave out that are not among these."""
 
     @property
     def front(self) -> list[int]:
@@ -66,6 +69,8 @@ def front(price: Sequence[float], accuracy: Sequence[float]) -> list[int]:
 def priced(rows: Sequence[Entries], paid: str) -> Priced:
     """Return the points of trials with their mean accuracy and price; those without either are left out.
 
+    So are those whose price leaves out what that of others holds: they would stand on the front for that alone.
+
     Raises
     ------
     ConfigError
@@ -73,7 +78,9 @@ def priced(rows: Sequence[Entries], paid: str) -> Priced:
     """
     if paid not in UNITS:
         raise ConfigError(f"paid is '{paid}': allowed are {', '.join(UNITS)}")
-    good = [row for row in rows if numbers.known(row.get(paid)) and numbers.known(row.get("accuracy"))]
+    known = [row for row in rows if numbers.known(row.get(paid)) and numbers.known(row.get("accuracy"))]
+    good = [row for row, lacks in zip(known, lacking(known, paid), strict=True) if not lacks]
+    left = dict.fromkeys(name for lacks in lacking(known, paid) for name in lacks)
     fields = varied(good) if good else ()
     found = points(good, fields) if good else []
     prices = []
@@ -86,7 +93,7 @@ def priced(rows: Sequence[Entries], paid: str) -> Priced:
         short = names(different)
         called.append([f"{field.rsplit('.', 1)[-1]} {short[different.index(value)]}" for value in column])
     whole = [", ".join(parts) for parts in zip(*called, strict=True)] if called else [""] * len(found)
-    return Priced(paid, whole, [point.mean for point in found], prices)
+    return Priced(paid, whole, [point.mean for point in found], prices, tuple(left))
 
 
 def plot_price(result: Priced, ax: Axes | None = None) -> Axes:
@@ -126,7 +133,8 @@ def _measure(subject: Targeted) -> list[Priced]:
 
 def _about(result: Priced) -> str:
     low, high = (quantity(end(result.price), UNITS[result.paid]) for end in (min, max))
-    return f"Means over seeds, from {low} to {high}. The line joins points that no other beats in both."
+    told = f"Means over seeds, from {low} to {high}. The line joins points that no other beats in both."
+    return f"{told} Not drawn: points whose bill leaves out {', '.join(result.lacking)}." if result.lacking else told
 
 
 def _table(results: Sequence[Priced]) -> str:

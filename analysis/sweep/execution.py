@@ -15,6 +15,7 @@ import numpy as np
 
 from analysis.sweep.right import RIGHT, packed
 from analysis.sweep.trials import file_hash
+from analysis.sweep.unpriced import LEFT_OUT
 from hw_models.cost.bill import Bill
 from hw_models.reading import Entries, Page
 from neuroep import data
@@ -111,7 +112,8 @@ def execute(spec: Entries) -> Page:
     dict
         Accuracy, loss and what else was measured, and the counters: of the evaluation when deployed, of the last
         epoch's training when learnt. Where the chip has constants of cost, ``energy`` [J], ``latency`` [s] and ``area``
-        [m^2] of a classification, and, when learnt, ``update_energy`` and ``update_latency``. ``right`` tells the
+        [m^2] of a classification, and, when learnt, ``update_energy`` and ``update_latency``; ``leaves_out`` says what
+        a bill does not hold. ``right`` tells the
         samples that were (:mod:`analysis.sweep.right`).
     """
     tables = dict(spec["config"])
@@ -179,4 +181,5 @@ def _measures(found: Evaluation) -> Page:
 def _bill(bill: Bill) -> Page:
     """Return joules, seconds and square metres, those that are known."""
     found = {"energy": bill.energy if bill.priced else None, "latency": bill.seconds, "area": bill.square_metres}
-    return {name: value for name, value in found.items() if value is not None}
+    known = {name: value for name, value in found.items() if value is not None}
+    return {**known, LEFT_OUT: "; ".join(bill.leaves_out)}

@@ -21,6 +21,7 @@ from analysis.sweep.points import Point, points, present, rank, shown
 from analysis.sweep.records import read_records
 from analysis.sweep.right import RIGHT
 from analysis.sweep.stopping import asked
+from analysis.sweep.unpriced import note
 from hw_models.reading import Entries, Page
 from hw_models.text import lined
 from hw_models.whole_files import replaced
@@ -146,6 +147,7 @@ class Sweep(Tabular):
         table += [self.unfinished] if self.unfinished else []
         told = any(math.isfinite(point.std) for point in self.means)
         notes = ["spread: standard deviation over the seeds"] if told else []
+        notes += note(self.rows, priced, lambda row: ", ".join(f"{name} = {shown(row[name])}" for name in self.fields))
         notes += [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
         notes += [f"... and {len(self.failed) - 3} more failed"] if len(self.failed) > 3 else []
         return lined([*table, *notes, f"{count}; written to {self.out}: {RESULTS}, {TIMINGS}, {TRIALS}, {SWEEP}"])
@@ -254,5 +256,5 @@ def _numbers(point: Point) -> list[str]:
     return [*cells, str(len(point.accuracies)), str(point.failed)]
 
 
-def _place(row: Row, fields: Sequence[str]) -> str:
+def _place(row: Entries, fields: Sequence[str]) -> str:
     return ", ".join([*(f"{name} = {shown(row[name])}" for name in fields), f"seed {row['seed']}"])

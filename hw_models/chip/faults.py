@@ -127,6 +127,9 @@ def line(error: Entries, names: Collection[str]) -> str:
         said = _plain(error["msg"])
         of_a_part = ".".join(place) not in names or _ASSIGNED.match(said)  # which names the field that it means
         return ".".join([*place, said]) if of_a_part else f"{'.'.join(place)} = {as_shown(value)}: {said}"
+    if kind == "too_short":
+        least = f"should have at least {error['ctx']['min_length']} entry, and it has {len(value)}"
+        return f"{'.'.join(place)} = {as_shown(value)}: {least}"
     if kind in ("missing", "too_long") and isinstance(value, list | tuple):
         return _count(place if kind == "too_long" else place[:-1], value, names)
     choices = (

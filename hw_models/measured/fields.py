@@ -90,7 +90,10 @@ def fields_of(
         if name in fitted.form:
             estimates[field] = read.shared(name)
     if response == "exponential":
-        estimates |= formula_steps(read, estimates)
+        left = [1 - estimates[f"a_{way}"].value for way in ("up", "down") if f"a_{way}" in estimates]
+        own, log_normal = _steps(read, np.array(left))
+        found = formula_steps(read, estimates)
+        estimates |= found | {name: _at(found.get(name, one), one) for name, one in own.items()}
     half = (g[1] - g[0]) / (data.edges[1] - data.edges[0])
     square = read.shared("read")
     low = 0.0 if square.low <= 2 * data.grain else math.sqrt(square.low)
@@ -108,9 +111,19 @@ def fields_of(
     return Found(pulse, named, tuple(notes))
 
 
-def _steps(read: Reader) -> tuple[dict[str, Estimate], bool]:
-    """Return dw_min, up_down and their spreads, and whether steps are log-normal from device to device."""
+def _at(wide: Estimate, one: Estimate) -> Estimate:
+    """Return what devices tell of one number, within what the curve leaves open of it."""
+    return replace(wide, value=one.value, low=min(wide.low, one.value), high=max(wide.high, one.value))
+
+
+def _steps(read: Reader, left: Array | float = 1.0) -> tuple[dict[str, Estimate], bool]:
+    """Return dw_min, up_down and their spreads, and whether steps are log-normal from device to device.
+
+    Of an exponential's factors s, ``left`` (K,) is 1 - A: what a device's step at weight 0 is of its s.
+    """
     own, inverse, goes = read.steps()
+    scale = np.broadcast_to(1 / np.asarray(left, dtype=float), own.shape[1:])
+    own, inverse, goes = own * scale, inverse * scale[:, None] * scale, goes * scale[:, None]
     k = own.shape[1]
     y, v = own.mean(axis=1), inverse.sum(axis=(1, 2)) / k**2
     along = goes.mean(axis=1)

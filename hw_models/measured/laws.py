@@ -15,12 +15,14 @@ table                                                          factors at its st
 States of exponential, power and table are shares of a device's own range: between the levels that it comes to, else
 between the farthest of all devices (exponential: between the weights of g_min and g_max). A chip's
 s max(1 - A exp(gamma z), 0) is s_0 (1 - c (exp(gamma z) - 1)/gamma) with the step s_0 = s (1 - A) at weight 0 and
-A = c/(gamma + c): what curves over a small part of the range tell is s_0 and c.
+A = c/(gamma + c): what curves over a small part of the range tell is s_0 and c. A step s above 0 has A below 1: where
+curves bend as no such step does, c/gamma is held at the end of what it can be, and gamma is searched for alone.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,6 +45,8 @@ BEYOND = 1e3
 """Weight beyond which nothing goes."""
 STATES = 9
 """Of the table."""
+LEAST, MOST = -0.98, 20.0
+"""Of c/gamma: steps are not turned round, nor lost in a difference of two large numbers."""
 SMALLEST = 1.0
 """Percentile of the changes: near a soft bound they shrink by powers of ten, and say there what the noise is."""
 NOISE = {"noise": 2, "base": 3, "state": 4}
@@ -130,6 +134,8 @@ class FittedResponse:
     """Directions, up and down, whose soft bound every device has of its own."""
     unlike: tuple[str, ...] = ()
     """Directions whose soft bounds differ between devices, told or not."""
+    tied: Mapping[str, float] = field(default_factory=dict)
+    """Directions of an exponential whose c/gamma stands at an end of its range, and this end."""
 
     def loss_on(self, mask: Array) -> float:
         """Return -log L of some readings, (devices, readings)."""
@@ -148,7 +154,8 @@ def _first_slope(data: Scaled, way: str) -> Array:
 
 
 def _problem(
-    data: Scaled, response: str, form: tuple[str, ...], own_bounds: tuple[str, ...], weight: Array | None
+    data: Scaled, response: str, form: tuple[str, ...], own_bounds: tuple[str, ...], weight: Array | None,
+    tied: Mapping[str, float] | None = None,
 ) -> Problem:
     devices = np.zeros((len(data.readings), 12))
     devices[:, 5] = data.grain
@@ -179,6 +186,8 @@ def _problem(
         shape = tuple(replace(one, low=0.02 if one.name in own_bounds else -0.5) for one in shape)
         own += [replace(one, name=f"bound {one.name}") for one in shape if one.name in own_bounds]
         shape = tuple(one for one in shape if one.name not in own_bounds)
+    ties = {f"slope_{way}": ratio for way, ratio in (tied or {}).items()}
+    shape = tuple(replace(one, low=0.0, high=0.0) if one.name in ties else one for one in shape)
     noise = [Unknown(name, NOISE[name], 0.0, np.inf, 0.1) for name in form]
     read = Unknown("read", 5, data.grain, np.inf, float((size.mean() ** 2) * 0.01))
     table = np.ones((3, STATES))
@@ -186,7 +195,7 @@ def _problem(
     soft = response == "soft_bounds"
     return Problem(
         CODES[response], soft, data.readings, data.pulses, devices, table, tuple(own), (*shape, *noise, read),
-        _soft if soft else None, weight,
+        _soft if soft else _slopes_by(ties) if ties else None, weight,
     )  # fmt: skip
 
 
@@ -194,6 +203,17 @@ def _soft(devices: Array) -> None:
     """Bounds follow from slopes."""
     devices[:, 7] = 1 / np.maximum(devices[:, 8], 1e-3)
     devices[:, 6] = -1 / np.maximum(devices[:, 9], 1e-3)
+
+
+def _slopes_by(ties: Mapping[str, float]) -> Callable[[Array], None]:
+    """Return what writes the slopes of an exponential that follow from its gammas."""
+
+    def write(devices: Array) -> None:
+        for name, ratio in ties.items():
+            slope, gamma = (8, 10) if name == "slope_up" else (9, 11)
+            devices[:, slope] = ratio * devices[:, gamma]
+
+    return write
 
 
 def _sizes(data: Scaled) -> Array:
@@ -247,9 +267,9 @@ def fit(
         Of the noise; by default the one that describes best.
     """
     if start is not None:
-        problem = _problem(data, response, start.form, start.own_bounds, weight)
+        problem = _problem(data, response, start.form, start.own_bounds, weight, start.tied)
         best = maximum(problem, start.best.own, start.best.shared)
-        return FittedResponse(response, start.form, best, data, start.own_bounds)
+        return _within(FittedResponse(response, start.form, best, data, start.own_bounds, start.tied), weight)
     if form is not None:
         return _fit_form(data, response, form, weight, own_bounds)
     forms = FORMS if not data.one_sided else (*FORMS, ("noise", "base", "state"))
@@ -273,7 +293,7 @@ def _fit_form(
     problem = _problem(data, response, form, own_bounds, weight)
     size, noise, read = _starts(data, problem)
     many = len(form)
-    found: list[Maximum] = []
+    found: list[FittedResponse] = []
     shapes = ((1.0,) * (2 * STATES),) if response == "table" else _SHAPES[response][1]
     for shape in shapes:
         values = dict(zip((one.name for one in _SHAPES.get(response, ((),))[0]), shape, strict=False))
@@ -285,6 +305,20 @@ def _fit_form(
                 shared[n] = noise / many if one.name != "state" else 0.02
             elif one.name == "read":
                 shared[n] = read
-        found.append(maximum(problem, own.copy(), np.array(shared)))
-    best = min(found, key=lambda one: one.loss)
-    return FittedResponse(response, form, best, data, own_bounds)
+        best = maximum(problem, own.copy(), np.array(shared))
+        found.append(_within(FittedResponse(response, form, best, data, own_bounds), weight))
+    return min(found, key=lambda one: one.best.loss)
+
+
+def _within(found: FittedResponse, weight: Array | None) -> FittedResponse:
+    """Return a fit whose steps a chip's formula says: an exponential's c/gamma within its range."""
+    ties = dict(found.tied)
+    for way in ("up", "down") if found.response == "exponential" else ():
+        gamma, slope = found.value(f"gamma_{way}"), found.value(f"slope_{way}")
+        if way not in ties and not min(LEAST * gamma, MOST * gamma) <= slope <= max(LEAST * gamma, MOST * gamma):
+            ties[way] = LEAST if slope * gamma < 0 else MOST
+    if len(ties) == len(found.tied):
+        return found
+    problem = _problem(found.data, found.response, found.form, found.own_bounds, weight, ties)
+    best = maximum(problem, found.best.own, found.best.shared)
+    return _within(replace(found, best=best, tied=ties), weight)

@@ -14,12 +14,12 @@ import numpy as np
 
 from hw_models.chip import Pulse
 from hw_models.errors import ChipError
-from hw_models.measured.laws import STATES
+from hw_models.measured.laws import LEAST, MOST, STATES
 from hw_models.measured.population import Estimate
 from hw_models.measured.reader import Reader
 
-LEAST, MOST = -0.98, 20.0
-"""Of c/gamma: steps are not turned round, nor lost in a difference of two large numbers."""
+FULL = 1e-4
+"""Share of a step that is left of the smaller of two: with less, the chip's number for both ways has lost it."""
 
 
 def shape_of(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
@@ -43,12 +43,17 @@ def shape_of(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str, Estim
 
 
 def _exponential(read: Reader, way: str) -> dict[str, Estimate]:
-    """Return gamma and A = c/(gamma + c), whose interval has no end where gamma may be 0."""
+    """Return gamma and A = c/(gamma + c), whose interval has no end where gamma may be 0.
+
+    Where c/gamma stands at an end of its range, the curves leave A open beyond it.
+    """
     gamma, c = read.shared(f"gamma_{way}"), read.shared(f"slope_{way}")
+    if way in read.fitted.tied:
+        end = share_of(read.fitted.tied[way])
+        one = Estimate(end, -math.inf, end, told=False) if end < 0 else Estimate(end, end, 1.0, told=False)
+        return {f"a_{way}": one, f"gamma_{way}": gamma}
     ratio = c.value / gamma.value if abs(gamma.value) > 1e-6 else math.copysign(MOST, c.value)
-    if not LEAST <= ratio <= MOST:
-        ratio = float(np.clip(ratio, LEAST, MOST))
-        gamma = replace(gamma, value=c.value / ratio)
+    ratio = float(np.clip(ratio, LEAST, MOST))
     ends = [float(np.clip(b / a, LEAST, MOST)) for a in (gamma.low, gamma.high) for b in (c.low, c.high) if a]
     clear = gamma.low > 0 or gamma.high < 0
     low, high = (share_of(min(ends)), share_of(max(ends))) if clear else (-math.inf, 1.0)
@@ -106,7 +111,7 @@ def pulse_of(
         raise ChipError(f"{ends}: weight 0 lies outside of the curves")
     found: dict[str, object] = {"dw_min": short(value["dw_min"]), "w_max": short(value["w_max"]), "w_min": short(low)}
     if not data.one_sided:
-        found["up_down"] = float(np.clip(short(value["up_down"]), -0.99, 0.99))
+        found["up_down"] = tilt(value["up_down"])
     for name in ("dw_min_spread", "up_down_spread", "w_max_spread", "w_min_spread"):
         if name in estimates and estimates[name].told and estimates[name].value > 0:
             found[name] = short(value[name])
@@ -144,6 +149,12 @@ def _table(read: Reader) -> dict[str, object]:
         name: tuple(short(float(one)) for one in row) for name, row in zip(names, rows, strict=True)
     }
     return found | {"response": "table"}
+
+
+def tilt(up_down: float) -> float:
+    """Return an asymmetry with four digits of the share that it leaves of the smaller step, too."""
+    left = max(1 - abs(up_down), FULL)
+    return short(up_down) if left > 0.1 else math.copysign(1 - short(left), up_down)
 
 
 def short(value: float) -> float:

@@ -69,8 +69,10 @@ class TensorMatch:
             If the network has no such parameter, one is given twice, or the file has no such tensor.
         """
         for theirs in left_out:
-            self._known(theirs)
-            self.left_out.append(theirs)
+            under = [] if theirs in self.held else [one for one in self.held if one.startswith(f"{theirs}.")]
+            if not under:
+                self._known(theirs)
+            self.left_out += under or [theirs]
         for ours, theirs in given.items():
             if ours in self.synapses:
                 self._take_synapse(theirs, ours)
@@ -137,7 +139,11 @@ class TensorMatch:
         for ours in self._open:
             raise CheckpointError(f"'{self.file}': {self._missing(ours, alone[ours])}")
         for theirs in self._left:
+            start = theirs.rpartition(".")[0]
+            under = [one for one in self.held if start and one.startswith(f"{start}.")]
+            several = len(under) > 1 and set(under) <= set(self._left)
             cure = f"if it is none of its weights, leave it out by --map {theirs}={NOTHING}"
+            cure += f", or all {len(under)} of '{start}' by --map {start}={NOTHING}" if several else ""
             what = _described(weight_files.shape_of(self.held[theirs]))
             raise CheckpointError(f"'{self.file}': the network has no place for '{theirs}', {what}: {cure}")
         self.names = {ours: self.names[ours] for ours in self.wanted}

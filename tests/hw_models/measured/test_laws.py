@@ -149,3 +149,33 @@ def test_noise_near_a_soft_bound_is_seen_however_small_the_steps_there() -> None
     near = fit.best.mask & (np.sqrt(s) < np.percentile(np.sqrt(s[fit.best.mask]), 10))
     assert float((v**2 / s)[near].mean()) == pytest.approx(1, abs=4 * np.sqrt(2 / near.sum()))
     assert fit.value("noise") == pytest.approx(0.9, rel=4 / np.sqrt(2 * 3000))
+
+
+def test_an_exponential_stays_within_what_the_formula_of_a_chip_says() -> None:
+    """No s above 0 gives steps of 1.5 exp(0.9 w) - 0.5: the fit said them, and what was written had another slope."""
+    random = np.random.default_rng(5)
+    rows = []
+    for gain in (0.9, 1.0, 1.05, 1.1):
+        w, row = -0.9, []
+        for sign in (0, *WAY):
+            step = gain * 0.03 * (1 if sign > 0 else 1.5 * math.exp(0.9 * w) - 0.5)
+            w += sign * step * (1 + 0.1 * random.normal())
+            row.append(w)
+        rows.append(row)
+    found = curves_of(10 + 5 * np.array(rows), WAY)
+    free = laws.scaled(found, (5.0, 15.0), (False, False))
+    fit = laws.fit(free, "exponential", form=("noise",))
+    assert dict(fit.tied)["down"] == laws.LEAST
+    half = laws.fit(free, "exponential", free.cycle % 2 == 0, fit)
+    assert half.tied == fit.tied
+    made = fields_of(fit, np.zeros(len(fit.best.shared)), np.ones(4, dtype=bool), "write", (5.0, 15.0))
+    pulse, rate = made.pulse, made.estimates["gamma_down"]
+    assert rate.low < rate.value < rate.high
+    assert pulse.gamma_down == pytest.approx(rate.value, rel=1e-3)
+    devices, _ = fit.best.problem.placed(fit.best.own, fit.best.shared)
+    s0, c, gamma = devices[:, 1].mean(), devices[0, 9], devices[0, 11]
+    for w in (-0.6, 0.0, 0.5):
+        z = 2 * w / (pulse.w_max - pulse.w_min)
+        chip = pulse.dw_min * (1 - max(pulse.up_down, 0)) * (1 - pulse.a_down * math.exp(pulse.gamma_down * z))
+        read = s0 * (1 - c * (math.exp(gamma * z) - 1) / gamma)
+        assert chip == pytest.approx(read, rel=0.03)

@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 
+from hw_models.arrays.population import Population
 from hw_models.errors import ChipError
 from hw_models.measured import laws
 from hw_models.measured.fields import fields_of
 from hw_models.measured.population import Estimate
-from hw_models.measured.pulse_fields import LEAST, MOST, formula_steps, pulse_of, shape_of, share_of, short
+from hw_models.measured.pulse_fields import LEAST, MOST, formula_steps, pulse_of, shape_of, share_of, short, tilt
 from hw_models.measured.reader import Reader
+from hw_models.measured.response import fit_response
 from tests.hw_models.measured.test_fields import found, scaled
 
 
@@ -86,3 +88,36 @@ def test_slopes_of_linear_steps_are_by_the_bound() -> None:
 def test_four_digits() -> None:
     assert [short(x) for x in (0.0123456, -1234.56, -0.0)] == [0.01235, -1235.0, 0.0]
     assert str(short(-0.0)) == "0.0"
+
+
+def test_an_asymmetry_leaves_the_smaller_step_four_digits() -> None:
+    """Cut at 0.99, or rounded like any number, it made steps of the smaller kind up to ten times as large."""
+    for left in (0.5, 0.054321, 0.0012347):
+        for sign in (1, -1):
+            assert 1 - abs(tilt(sign * (1 - left))) == pytest.approx(left, rel=5e-4)
+    assert tilt(0.123456) == 0.1235
+    assert abs(tilt(1.0)) < 1
+
+
+def test_devices_that_a_chip_draws_differ_as_those_that_were_measured() -> None:
+    """Steps of 1 + 9 exp(1.5 w) down have a tenth of the factor s: their spread was taken for one of all of s."""
+    random = np.random.default_rng(6)
+    way = 3 * ([1] * 60 + [-1] * 60)
+    rows = []
+    for _ in range(20):
+        up, down = 0.03 * np.exp(0.1 * random.normal(size=2))
+        w, row = -0.6, []
+        for sign in (0, *way):
+            w += up * (1 - 0.2 * w) if sign > 0 else 0.0
+            w -= down * (1 + 9 * math.exp(1.5 * w)) / 10 if sign < 0 else 0.0
+            w += 0.002 * random.normal() if sign else 0.0
+            row.append(w)
+        rows.append(row)
+    fit = fit_response(10 + 5 * np.array(rows), way, response="exponential", g_min=5.0, g_max=15.0)
+    pulse = fit.pulse
+    steps, _ = Population(pulse, (100, 100), (0, "devices"), np.dtype(np.float64)).drawn()
+    for drawn, own, a in ((steps.up, 0, pulse.a_up), (steps.down, 1, pulse.a_down)):
+        made = (drawn * (1 - a)).ravel()
+        measured = fit.fitted.best.own[:, own]
+        assert made.mean() == pytest.approx(measured.mean(), rel=0.05)
+        assert made.std() / made.mean() < 3 * measured.std(ddof=1) / measured.mean()

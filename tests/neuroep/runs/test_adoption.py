@@ -160,6 +160,18 @@ def test_names_that_cannot_be(tmp_path, tiny, file, neuroep, words, line):
     assert line in found and not (tmp_path / "run").exists()
 
 
+def test_all_tensors_of_a_module_are_left_out_by_its_name(tmp_path, tiny, weights, neuroep):
+    """A normalisation has five: each was named by an error of its own, one run of the command after the other."""
+    extra = {f"norm.{part}": np.ones(5, dtype=np.float32) for part in ("weight", "bias", "running_mean")}
+    np.savez(tmp_path / "more.npz", **weights, **extra)
+    place = "--config", tiny, "--out", tmp_path / "run"
+    told = neuroep("adopt", tmp_path / "more.npz", *place).line
+    assert told.endswith("leave it out by --map norm.weight=none, or all 3 of 'norm' by --map norm=none")
+    found = adoption.adopt(tmp_path / "more.npz", tiny, tmp_path / "run", left_out=["norm"])
+    same(found.run, weights)
+    assert set(found.left_out) == set(extra)
+
+
 def test_what_python_callers_may_give_wrong(tmp_path, tiny, file):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").touch()

@@ -359,3 +359,10 @@ def test_a_calibrated_stop_without_a_chip_is_said_to_rest(tmp_path, caplog, chip
     load(tmp_path / "c.toml", chip)
     line = "without a chip: settling.stop cannot act here and is kept without effect"
     assert (line in [record.getMessage() for record in caplog.records]) == told
+
+
+def test_an_empty_list_is_told_in_plain_words(tmp_path):
+    (tmp_path / "empty.toml").write_text("[network]\ndense = []\n")
+    with pytest.raises(ConfigError) as told:
+        load(tmp_path / "empty.toml")
+    assert str(told.value).endswith("network.dense = []: should have at least 1 entry, and it has 0")
