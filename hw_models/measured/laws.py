@@ -269,7 +269,8 @@ def fit(
     if start is not None:
         problem = _problem(data, response, start.form, start.own_bounds, weight, start.tied)
         best = maximum(problem, start.best.own, start.best.shared)
-        return _within(FittedResponse(response, start.form, best, data, start.own_bounds, start.tied), weight)
+        bounds = {"own_bounds": start.own_bounds, "unlike": start.unlike}
+        return _within(FittedResponse(response, start.form, best, data, **bounds, tied=start.tied), weight)
     if form is not None:
         return _fit_form(data, response, form, weight, own_bounds)
     forms = FORMS if not data.one_sided else (*FORMS, ("noise", "base", "state"))

@@ -70,7 +70,8 @@ class Case:
     def settled_alone(self):
         """Return every sample's clamped batch and free phase by itself, as long as the equation says."""
         clamped = [self.engine.clamp(one) for one in self.alone]
-        seen = [self.engine.settle(one, self.free.whole(FREE.steps), record=("change",)).trace.change for one in clamped]
+        long = self.free.whole(FREE.steps)
+        seen = [self.engine.settle(one, long, record=("change",)).trace.change for one in clamped]
         sweeps = [sweep_by_the_rule(changes, self.free.tolerance) for changes in seen]
         return clamped, [self.engine.settle(one, self.free.whole(n)) for one, n in zip(clamped, sweeps, strict=True)]
 
@@ -190,7 +191,7 @@ def test_neurons_of_every_kind(potential):
 
 @on_both
 def test_every_sample_is_as_far_from_rest_as_the_tolerance_says(where, acceleration):
-    """The slowest one takes no fewer sweeps than all of them otherwise, and those that left before have no more left."""
+    """The slowest one takes no fewer sweeps than all of them otherwise; those that left before miss no more."""
     case = Case("inference", where, acceleration)
     clamped = case.engine.clamp(case.batch)
     rest = case.states(case.engine.settle(clamped, Schedule(steps=400, tolerance=1e-13)).state)
