@@ -20,7 +20,7 @@ no such margin. Where each sweep changes it by a share :math:`\rho` of what the 
 with :math:`\rho` the largest ratio of two changes of its own, from its third sweep on, :data:`SLOWEST` at most. Most
 samples have ratios below 1/2 and leave as the plain rule has it. One of 200 pairs of SNLI after 872 updates did not:
 rounded products had brought it to their own fixed point, from which the first full sweep moved it by no more than a
-quarter of what it missed. It left, and its contrast was 4 % of all weights' gradient off, whatever the tolerance down to
+quarter of what it missed. It left, and its contrast was 4 % of all gradients off, whatever the tolerance down to
 0.001.
 
 Leaving copies what moves of those that stay. It is done where at least a share :data:`SHARE` of those that are there
