@@ -437,7 +437,7 @@ def test_stuck_devices_of_a_pair_stay_where_they_are():
         for side, state in zip(cells.sides, cells.states, strict=True):
             np.testing.assert_array_equal(state[side.stuck.where], side.stuck.at[side.stuck.where])
         cells.apply(bar.stored, *whole(), 0)
-        cells.leak(0.1)
+        cells.leak((0.1, 0.1))
     assert 0 < cells.sides[0].stuck.where.sum() < cells.states[0].size
 
 
@@ -445,7 +445,7 @@ def test_what_leaks_and_what_neighbours_do_reaches_the_states():
     cells, bar = made(chip("one_sided", SOFT), np.full(SIZE, 0.4))
     cells.apply(bar.stored, *whole(), 0)
     before = [state.copy() for state in cells.states]
-    cells.leak(0.1)
+    cells.leak((0.1, 0.1))
     for state, old in zip(cells.states, before, strict=True):
         np.testing.assert_allclose(state, 0.9 * old, rtol=1e-6)
     np.testing.assert_allclose(bar.stored, 0.9 * (before[0] - before[1]), atol=1e-6)
@@ -456,7 +456,7 @@ def test_what_leaks_and_what_neighbours_do_reaches_the_states():
     assert all((state >= old).all() for state, old in zip(cells.states, before, strict=True))
     cells, bar = made(referred(RESPONSES["linear"], {"reference_spread": 0.1}), np.full(SIZE, 0.4))
     state, r = cells.states[0].copy(), cells.reference.copy()
-    cells.leak(0.1)
+    cells.leak((0.1, 0.1))
     np.testing.assert_allclose(cells.states[0], -1 + 0.9 * (state + 1), atol=1e-6)
     np.testing.assert_allclose(bar.stored, 0.9 * (state - r), atol=1e-6)
 

@@ -116,6 +116,7 @@ def test_phases_arrays_parts_and_formulas_are_the_same_joules(kind):
     bill = price(counted, chip.model_copy(update={"cost": chip.cost.model_copy(update=prices)}))
     reads, activations = counted.total("read"), counted.total("activation")
     want = 1e-12 * counted.total("dac") + 2e-12 * counted.total("adc") + 0.5e-12 * counted.total("addition")
+    want += 2e-12 * counted.total("conversion")  # of states on their way into analog attention
     want += 4e-15 * reads + 3e-12 * activations / (1 if chip.crossbar.mapping == "offset" else 2)
     assert bill.energy == near(want)
     for shares in (bill.by_part(), bill.by_phase(), bill.by_array(), bill.by_formula()):

@@ -31,7 +31,7 @@ def test_a_sweep_waits_for_turns_at_a_converter_and_for_every_digit(chip, shared
     passing = Passing(made, clock)
     clock.opened(1)
     array = SimpleNamespace(lines=(6, 9), digits=Crossbar(made, (6, 9), seed=1, name="array").digits)
-    passing.swept((("one",),), {"one": (("array", "forward"),)}, 1.0, {"array": array})
+    passing.swept((("one",),), {"one": (("array", "forward"),)}, 1.0, {"array": array}, {})
     expected = digits * (5e-9 + 100e-9 + min(shared, 6) * 10e-9) + 3e-9
     assert clock.within == pytest.approx(expected)
     assert clock.within == pytest.approx(durations.product(made.timing, shared, 6, digits))
