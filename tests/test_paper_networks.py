@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import paper_measures
+import paper_networks
 import paper_tables
 import paper_trainings
 import pytest
@@ -208,6 +209,19 @@ def test_trainings_on_a_gpu_are_drawn_by_seed(tmp_path: Path) -> None:
     paper_tables.write(tmp_path / "rows", tmp_path)
     parts = [part.partition("<!-- end")[0] for part in page.read_text().split("<!-- accuracy")[1:]]
     assert [part.count("| 0 |") for part in parts] == [4, 1, 1]
+
+
+def test_what_ends_phases_is_said_to_every_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """--stop reaches the configuration; without it the file's rule stands."""
+    found: list[Study] = []
+    monkeypatch.setattr(paper_networks, "train", lambda rows, asked, *more: found.append(asked))
+    for words in (["--stop", "tolerance"], []):
+        monkeypatch.setattr("sys.argv", ["paper_networks.py", "train", "rows", "snli", "ep", *words])
+        paper_networks.main()
+    assert [asked.settings for asked in found] == [("--settling.stop", "tolerance"), ()]
+    file = paper_trainings.CONFIGS["snli"]
+    stops = [neuroep.load_config(file, overrides=asked.words).settling.stop for asked in found]
+    assert stops == ["tolerance", "by_sample"]
 
 
 def test_rows_do_not_say_where_the_data_lie(config: Path) -> None:

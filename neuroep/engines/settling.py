@@ -119,7 +119,8 @@ class Settled:
     steps: int
     """Sweeps taken, of the slowest sample where they leave by themselves."""
     residual: float
-    """What the last sweep changed, in the unit of the tolerance: a state, or in a nudged phase the displacement."""
+    """What the last sweep changed, in the unit of the tolerance: a state, or in a nudged phase the displacement. Where
+    samples leave by themselves, the most that one of them is to miss by that (:mod:`neuroep.engines.leaving`)."""
     converged: bool
     """Whether the residual is within the tolerance, False if none was set and the state still moved; or whether such a
     phase had settled at the calibration that found its number of sweeps."""
