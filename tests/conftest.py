@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Take some rows of slow tables, unless a test is named; begin with ``COMPILING``, the second half with ``PLAIN``.
 
     ``make test`` gives a half to each of two processes, and later of one's rest to the other: in a new checkout the
-    second has work of its own as long as the first compiles.
+    second has work of its own as long as the first compiles. Each half ends with what a slow machine leaves out.
     """
     if not any("::" in each for each in config.args):
         dropped = {item for table in lots.tables(items) for item in {*table} - {*lots.few(table)}}
@@ -88,9 +88,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     first = [item for item in items if of(item, COMPILING)]
     plain = [item for item in items if of(item, *PLAIN)]
-    others = [item for item in items if not of(item, COMPILING, *PLAIN)]
-    many = max(0, len(items) // 2 - len(first))
-    items[:] = [*first, *others[:many], *plain, *others[many:]]
+    last = [item for item in items if lots.last(item)]
+    others = [item for item in items if not of(item, COMPILING, *PLAIN) and not lots.last(item)]
+    ends = last[::2], last[1::2]
+    many = max(0, len(items) // 2 - len(first) - len(ends[0]))
+    items[:] = [*first, *others[:many], *ends[0], *plain, *others[many:], *ends[1]]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what a machine is too slow for."""
+    if lots.too_late(item):
+        pytest.skip("left out: the time is up, and others cover it piece by piece")
 
 
 class Outcome(NamedTuple):

@@ -64,3 +64,21 @@ def test_rows_of_other_tests_are_in_no_table() -> None:
 def test_every_table_is_there(place: str) -> None:
     path, *_, name = place.split("::")
     assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", lots.LAST)
+def test_what_comes_last_is_there(place: str) -> None:
+    path, name = place.split("::")
+    assert f"def {name}" in (ROOT / "tests" / path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("until", "late"), [(None, False), ("0", True), ("99999999999", False)])
+def test_a_slow_machine_leaves_out_what_comes_last_alone(
+    monkeypatch: pytest.MonkeyPatch, until: str | None, late: bool
+) -> None:
+    if until is None:
+        monkeypatch.delenv(lots.UNTIL, raising=False)
+    else:
+        monkeypatch.setenv(lots.UNTIL, until)
+    assert lots.too_late(Row(f"tests/{lots.LAST[0]}[a]")) is late
+    assert not lots.too_late(Row("tests/test_lots.py::test_x[a]"))

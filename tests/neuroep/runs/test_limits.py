@@ -15,6 +15,10 @@ from tests.conftest import ROOT
 REVIEWS = ROOT / "examples" / "configs" / "reviews.toml"
 
 
+HALF = ("--limit", "500")
+"""As few reviews as show it."""
+
+
 def trained(out, *overrides, epochs=2, seed=1, diagnose=True):
     """Train the reviews for a few epochs on a chip; return the last record."""
     given = ["--epochs", str(epochs), "--evaluate", "[]", "--seed", str(seed), *overrides]
@@ -65,14 +69,15 @@ SICK = {
 @pytest.mark.parametrize("name", SICK)
 def test_the_fault_of_a_sick_chip_is_named_first_and_following_the_advice_helps(tmp_path, name):
     """Two epochs each: the training loss, which measuring limits leaves alone, falls further with the cure named."""
-    record = trained(tmp_path / "sick", "--chip", "ideal", *SICK[name])
+    few = () if name == "readings beyond the ranges" else HALF
+    record = trained(tmp_path / "sick", "--chip", "ideal", *SICK[name], *few)
     first = record["limits"][0]
     assert first["name"] == name and first["cost"] >= limits.SAID, limits.told(record)
     assert first["cure"] and first["overrides"]
     given = dict(zip(SICK[name][::2], SICK[name][1::2], strict=True))
     given |= dict(zip(first["overrides"][::2], first["overrides"][1::2], strict=True))
     flat = [word for pair in given.items() for word in pair]
-    cured = trained(tmp_path / "cured", "--chip", "ideal", *flat, diagnose=False)
+    cured = trained(tmp_path / "cured", "--chip", "ideal", *flat, *few, diagnose=False)
     assert cured["train"]["loss"] < record["train"]["loss"]
 
 
@@ -112,6 +117,7 @@ WORN = {
 def test_what_undoes_updates_is_named_first_and_training_heals_without_it(tmp_path, fault):
     """Three epochs, with the fault, without it, and with a tenth of it, as the cure says."""
     name, given = WORN[fault]
+    given = (*HALF, *given)
     record = trained(tmp_path / "sick", "--chip", "ideal", *given, epochs=3)
     first = record["limits"][0]
     assert first["name"] == name and first["cost"] > 0.1 and first["where"], limits.told(record)
