@@ -32,6 +32,8 @@ microsiemens of a siemens. One that can be is asked after only below ``doubts.LE
 RELAXATION = (1.0, 86400.0)
 STEEPEST = 20.0
 """Largest read voltage over ``iv_voltage``; beyond, a half driven device would pass less than 1e-4 of a full one."""
+FINEST = 1 / 2**24
+"""Least ``resolution``, as a share of the range: single precision holds no finer step."""
 
 
 def refitted(device: Entries, changes: Entries) -> Page:
@@ -305,6 +307,8 @@ class Device(Part):
         span = self.g_max - self.g_min
         if self.resolution > span:
             yield f"resolution = {self.resolution}: the range holds {span:g} uS"
+        elif 0 < self.resolution < FINEST * span:
+            yield f"resolution = {self.resolution}: less than single precision holds of {span:g} uS, use 0 for none"
         elif self.levels is not None and self.resolution and (self.levels - 1) * self.resolution > span * (1 + 1e-9):
             most = int(span / self.resolution + 1e-9) + 1
             held = f"{span:g} uS at a resolution of {self.resolution:g} uS hold {most}"
