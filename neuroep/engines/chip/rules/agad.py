@@ -22,11 +22,22 @@ weighted to its end, and a transfer waits until it is significant; F = 1 is chos
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from hw_models.arrays.bursts import run_of
 from neuroep.engines.chip.rules.chopped import Chopped
 from neuroep.engines.chip.rules.rule import Place
+
+
+@lru_cache(maxsize=64)
+def _seen(reads: int, kept: float, eta: float) -> float:
+    """Return the mean that periods of so many reads see, of which each keeps a share of what A was."""
+    shares = np.array([kept**k for k in range(reads + 1)])
+    sums = np.cumsum(shares[:-1])
+    swing = sums[-1] / (1 + shares[-1])
+    return float(np.cumsum(sums - swing * shares[1:])[-1] / reads + swing * eta / (2 - eta))
 
 
 class Agad(Chopped):
@@ -41,11 +52,7 @@ class Agad(Chopped):
     @property
     def gain(self) -> float:
         """Mean of c (a - P) over a period in changes between two reads, where the same is wanted for ever."""
-        reads, kept, eta = self._count("chop_every"), self.kept_share, self._number("tracking")
-        sums = [kept**k for k in range(reads + 1)]
-        swing = sum(sums[:reads]) / (1 + sums[reads])
-        seen = [sum(sums[:k]) - swing * sums[k] for k in range(1, reads + 1)]
-        return sum(seen) / reads + swing * eta / (2 - eta)
+        return _seen(self._count("chop_every"), self.kept_share, self._number("tracking"))
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return a - P."""

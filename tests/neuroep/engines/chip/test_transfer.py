@@ -9,6 +9,7 @@ from hw_models import durations
 from hw_models.chip import Chip
 from hw_models.chip.rules import RULES
 from neuroep.engines.chip import rules
+from neuroep.engines.chip.rules import agad
 from neuroep.engines.chip.rules.mixed_precision import MixedPrecision
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import Place
@@ -232,6 +233,11 @@ def simulated(kept: float, eta: float, every: int, reads: int = 4000) -> float:
         if number % every == 0:
             sign, reference = -sign, reference + eta * (a - reference)
     return float(np.mean(seen[-20 * every :]))
+
+
+def test_a_long_period_of_agad_sees_a_change_half_of_it():
+    """(F + 1)/2 where nothing is forgotten; sums of sums of a period of 1e5 would take minutes in every update."""
+    assert agad._seen(100_000, 1.0, 1.0) == pytest.approx(50_000.5)
 
 
 @pytest.mark.parametrize("fields", [{}, {"tracking": 0.3}, {"chop_probability": 0.3}])
