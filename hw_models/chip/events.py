@@ -23,7 +23,7 @@ class Events(Part):
     """Resolution of the integer weights, signed."""
     weight_range: Positive | None = at("programming", "weight", None)
     """Full scale of the weights. Unset takes weight_headroom times the largest first weight."""
-    weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
+    weight_headroom: Annotated[float, Field(ge=1, le=1e7, allow_inf_nan=False)] = at("programming", default=1.0)
     """Factor of the range above the largest weight: room for weights that grow while learning."""
     in_place: bool = at("update", default=False)
     """Change the integers themselves, with random rounding, instead of a float master copy."""

@@ -40,7 +40,7 @@ class Layout(Part):
     weight_range: Positive | None = at("programming", "weight", None)
     """Weight held at g_max. Unset takes weight_headroom times the largest weight of the first programming, and keeps
     it; where weights change in memory, update.fill says how far they reach, on a chip that is only deployed too."""
-    weight_headroom: Annotated[float, Field(ge=1, allow_inf_nan=False)] = at("programming", default=1.0)
+    weight_headroom: Annotated[float, Field(ge=1, le=1e7, allow_inf_nan=False)] = at("programming", default=1.0)
     """Factor of the range above the largest weight: room for weights that grow while learning. Exact devices behind
     exact converters hold weights of any size; set weight_range for a range without any other imperfection."""
     weight_clip: Positive | None = at("programming", "rms", None)

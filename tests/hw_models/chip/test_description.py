@@ -28,6 +28,8 @@ IMPOSSIBLE = [
     ({"adc": {"range": 0.0}}, ["adc.range = 0.0", "greater than 0"]),
     ({"dac": {"range": -1.0}}, ["dac.range = -1.0"]),
     ({"dac": {"range": float("nan")}}, ["dac.range"]),
+    ({"crossbar": {"weight_headroom": 1e308}}, ["crossbar.weight_headroom", "less than or equal to 10000000"]),
+    ({"events": {"weight_headroom": 1e308}}, ["events.weight_headroom", "less than or equal to 10000000"]),
     ({"device": {"resolution": 1e-7}}, ["device.resolution = 1e-07", "single precision", "use 0 for none"]),
     ({"device": {"levels": 100, "resolution": 1.0}}, ["device.levels = 100", "more than the range holds", "hold 26"]),
     ({"device": {"levels": 1}}, ["device.levels = 1"]),
