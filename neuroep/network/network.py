@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import cast
 
 from neuroep.errors import ConfigError, unknown
-from neuroep.network.potentials import Potential
+from neuroep.network.potentials import LARGEST, Potential
 
 READOUTS = ("flat", "pooled")
 
@@ -138,9 +137,9 @@ class Network:
                     raise ConfigError(f"layer '{layer.name}': " + unknown("sequence", source, sequences))
             if layer.readout not in READOUTS:
                 raise ConfigError(f"layer '{layer.name}': " + unknown("readout", layer.readout, READOUTS))
-            if not 0 < layer.inverse_temperature < math.inf:
-                value = layer.inverse_temperature
-                raise ConfigError(f"inverse_temperature of '{layer.name}' is {value}: allowed are positive numbers")
+            if not 1 / LARGEST <= layer.inverse_temperature <= LARGEST:
+                value, allowed = layer.inverse_temperature, f"allowed are numbers from {1 / LARGEST:g} to {LARGEST:g}"
+                raise ConfigError(f"inverse_temperature of '{layer.name}' is {value}: {allowed}")
             self._check_attention(layer, sequences)
         for layer in self.layers:
             if isinstance(layer, DenseLayer) and not isinstance(layer.potential, Potential):

@@ -26,6 +26,8 @@ from typing import ClassVar
 
 from neuroep.errors import ConfigError, unknown
 
+LARGEST = 1e6
+"""Of slopes and inverse temperatures; one over it is the least. Beyond, states are steps or do not move."""
 NEWTON_STEPS, NEAR = 30, 1e-3
 """Steps to the state of a nudged neuron, and the size from which on Newton's end by themselves: a state bends over a
 drive of about 1."""
@@ -60,7 +62,7 @@ class HardSigmoid(Potential):
     Raises
     ------
     ConfigError
-        If the slope is not positive and finite.
+        If the slope is not from 1/LARGEST to LARGEST.
     """
 
     name: ClassVar[str] = "hard_sigmoid"
@@ -70,8 +72,9 @@ class HardSigmoid(Potential):
     gain: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.gain < math.inf:
-            raise ConfigError(f"slope of the hard sigmoid is {self.gain}: allowed are positive finite numbers")
+        if not 1 / LARGEST <= self.gain <= LARGEST:
+            allowed = f"allowed are numbers from {1 / LARGEST:g} to {LARGEST:g}"
+            raise ConfigError(f"slope of the hard sigmoid is {self.gain}: {allowed}")
 
     @property
     def slope(self) -> float:

@@ -16,6 +16,7 @@ from neuroep.engines.schedule import BY_SAMPLE, Schedule
 from neuroep.errors import ConfigError
 from neuroep.gradients.formulas import MOST, PERIODS, Kind, Order, check_order, check_points
 from neuroep.learning.optimisers import LARGEST_RATE
+from neuroep.network.potentials import LARGEST
 
 CHIP = "chip"
 """Name of the table that describes the chip."""
@@ -59,6 +60,8 @@ Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Steps = Annotated[int, Field(ge=1, le=1_000_000)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Held = Annotated[float, Field(ge=1 / LARGEST, le=LARGEST, allow_inf_nan=False)]
+"""What states in single precision bear."""
 Rate = Annotated[float, Field(ge=0, le=LARGEST_RATE, allow_inf_nan=False)]
 Start = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -81,11 +84,11 @@ class NetworkConfig(Section):
     """Sizes of the dense layers. The last one is the number of classes."""
     readout: Literal["flat", "pooled"] = "flat"
     """What the dense stack reads of the attention: every position, or their sum over sqrt(n)."""
-    inverse_temperature: Positive | None = None
+    inverse_temperature: Held | None = None
     """Inverse temperature kappa of the attention [1]; unset means 1/sqrt(dim) for sentiment and 0.16 for inference."""
     potential: Literal["hard_sigmoid", "smooth_sigmoid", "tanh", "linear"] = "hard_sigmoid"
     """Neuron of every dense layer."""
-    slope: Positive | None = None
+    slope: Held | None = None
     """Slope of the hard sigmoid; unset means 1/2, the paper's."""
     mask: bool = True
     """Keep padding out of the attention. The paper does not (off)."""

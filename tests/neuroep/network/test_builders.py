@@ -155,6 +155,9 @@ class TestInitialParameters:
         cases.assert_same(raised, {name: plain[name] for name in raised})
 
 
+FROM_TO = r"allowed are numbers from 1e-06 to 1e\+06"
+
+
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
@@ -167,9 +170,10 @@ class TestInitialParameters:
             {"readout": "poled"},
             r"layer 'attention': unknown readout 'poled': allowed are flat, pooled; did you mean 'pooled'\?",
         ),
-        ({"inverse_temperature": 0.0}, "inverse_temperature of 'attention' is 0.0: allowed are positive numbers"),
-        ({"inverse_temperature": math.inf}, "inverse_temperature of 'attention' is inf: allowed are positive numbers"),
-        ({"inverse_temperature": math.nan}, "inverse_temperature of 'attention' is nan: allowed are positive numbers"),
+        ({"inverse_temperature": 0.0}, "inverse_temperature of 'attention' is 0.0: " + FROM_TO),
+        ({"inverse_temperature": math.inf}, "inverse_temperature of 'attention' is inf: " + FROM_TO),
+        ({"inverse_temperature": 1e308}, r"inverse_temperature of 'attention' is 1e\+308: " + FROM_TO),
+        ({"inverse_temperature": math.nan}, "inverse_temperature of 'attention' is nan: " + FROM_TO),
     ],
 )
 def test_settings_out_of_range(settings, line):
