@@ -130,10 +130,11 @@ def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) 
     """Return how often an array was read, or that of the other path in its stead, and the seconds that took.
 
     Each digit of a code takes the lines and the converters, the last one goes on digitally. Of a tally that knows no
-    products digits are those of the chip's signed codes. Synapses of a core take events in turn.
+    products digits are those of the chip's signed codes. Synapses of a core take events in turn, and each row of events
+    is over when all cores say so.
     """
     products = digits = seconds = 0.0
-    names, digital, dac = (name, f"{name}{OTHER_PATH}"), timing(constants).digital, constants.chip.dac
+    names, digital, dac = (name, f"{name}{OTHER_PATH}"), _behind(constants), constants.chip.dac
     for done, count in tally.rows():
         if done.part not in names or done.phase != phase or not count:
             continue
@@ -160,10 +161,19 @@ def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float
             return 0.0
         reads = max((_reads(tally, constants, name, way, phase)[0] for name, way in step.products), default=0.0)
         return max(responded, reads) * durations.step(own, step.layer, dt)
-    spent = max((_reads(tally, constants, name, way, phase)[1] for name, way in step.products), default=0.0)
+    each = [_reads(tally, constants, name, way, phase) for name, way in step.products]
     if constants.chip.substrate == "event_driven":
-        return spent + responded * (own.digital or constants.value("barrier_time") or 0.0)
-    return spent
+        barrier, steps = _behind(constants), max([responded, *(products for products, _ in each)])
+        return steps * barrier + max((seconds - products * barrier for products, seconds in each), default=0.0)
+    return max((seconds for _, seconds in each), default=0.0)
+
+
+def _behind(constants: Constants) -> float:
+    """Return the seconds behind the products of a step: digital ones, or those in which cores agree that it is over."""
+    found = timing(constants).digital
+    if found or constants.chip.substrate != "event_driven":
+        return found
+    return constants.value("barrier_time") or 0.0
 
 
 def row(constants: Constants) -> float:
