@@ -46,7 +46,8 @@ class DeviceNoise:
         self.processes: tuple[int, ...] = ()
         self.shares: tuple[float, ...] = ()
         self.old: tuple[int, ...] = ()
-        self.moved = self.ended = 0.0
+        self.moved = 0.0
+        self.ended = np.zeros((0, 0))
         self.seen = 0.0
         self.carries = self.follows = self.again = False
 
@@ -61,23 +62,25 @@ class DeviceNoise:
             self.__dict__.update(kept)
 
     def rotate(self) -> None:
-        """Begin a batch: of the last one its last samples stay, one for each copy of the chip."""
-        if self.kept:
-            self.ended, self.old = self.finished(), self.processes
-        self.before = self.last()
+        """Begin a batch: of those before the last samples stay, one for each copy of the chip."""
+        self.before, self.old, self.ended = self.last()
         self.kept, self.filled = {}, {}
 
-    def last(self) -> dict[Place, Array]:
-        """Return the devices' noise of the last samples (processes, copies, lines, in)."""
-        copies = self.noise.clock.copies
-        return {place: values[:, -copies:].copy() for place, values in self.kept.items()} or self.before
-
-    def finished(self) -> float:
-        """Return when the last samples were read last [s]."""
+    def last(self) -> tuple[dict[Place, Array], tuple[int, ...], Array]:
+        """Return the devices' noise of the last samples (processes, copies, lines, in), their processes, and when each
+        was read last (processes, copies) [s]; a copy that had no sample in this batch keeps what was before."""
         if not self.kept:
-            return self.ended
-        rows, clock = next(iter(self.kept.values())).shape[1], self.noise.clock
-        return self.moved + (math.ceil(rows / clock.copies) - 1) * clock.sample
+            return self.before, self.old, self.ended
+        clock, count = self.noise.clock, len(self.processes)
+        at = clock.last(next(iter(self.kept.values())).shape[1])
+        found = {place: values[:, at] for place, values in self.kept.items()}
+        ended, idle = np.tile(self.moved + at // clock.copies * clock.sample, (count, 1)), slice(len(at), None)
+        if self.ended.shape[1] > len(at):
+            known = [self.old.index(k) if k in self.old else -1 for k in self.processes]
+            none = np.array(known) < 0
+            ended = np.hstack([ended, np.where(none[:, None], -np.inf, self.ended[known, idle])])
+            found = {place: np.hstack([own, self.before[place][known, idle]]) for place, own in found.items()}
+        return found, self.processes, ended
 
     def move(self, rows: int, held: bool, draws: tuple[Array, int]) -> None:
         """Move the noise of all devices on to a read of so many rows; ``draws`` are key and number of the read."""
@@ -107,12 +110,12 @@ class DeviceNoise:
             for at, process in enumerate(processes):
                 tile = 64 * process + 2 * place[0] + place[1]
                 z = normals(draws[0], draws[1], tile, (rows * shape[1], shape[2])).reshape(shape)
-                since = math.exp(-max(now - self.ended, 0.0) / taus[at])
                 for row in range(rows):
                     if row >= copies:
                         _mix(z[row], apart[at], z[row - copies])
                     elif process in old and row < len(old[process]):
-                        _mix(z[row], since, old[process][row])
+                        since = max(now - float(self.ended[self.old.index(process), row]), 0.0)
+                        _mix(z[row], math.exp(-since / taus[at]), old[process][row])
                 if not fresh:
                     _mix(z, decay[at], self.kept[place][at])
                 new[at] = z
@@ -169,16 +172,19 @@ class DeviceNoise:
         self.seen = clock.time
 
     def state(self) -> tuple[dict[str, object], list[Array]]:
-        """Return what the next batch begins with: numbers, and the noise of the last samples."""
-        last = self.last()
-        about = {"places": sorted(last), "ended": self.finished(), "old": self.processes if self.kept else self.old}
-        return about, [last[place] for place in sorted(last)]
+        """Return what the next batch begins with: numbers, the noise of the last samples, and when they were read."""
+        last, processes, ended = self.last()
+        return {"places": sorted(last), "old": processes}, [*(last[place] for place in sorted(last)), ended]
 
     def load(self, about: Entries, arrays: Iterator[Array]) -> None:
         """Take over :meth:`state`."""
         self.before = {(int(k), int(side)): next(arrays) for k, side in about["places"]}
-        self.kept, self.filled = {}, {}
-        self.ended, self.old = float(about["ended"]), tuple(about["old"])
+        self.kept, self.filled, self.old = {}, {}, tuple(about["old"])
+        if "ended" in about:  # of one time for all copies, as checkpoints had it
+            copies = next((values.shape[1] for values in self.before.values()), 0)
+            self.ended = np.full((len(self.old), copies), float(about["ended"]))
+        else:
+            self.ended = next(arrays)
 
     def _trapped(self, place: Place, sample: int, g: Array, draws: tuple[Array, int]) -> Array:
         """Return how far traps move the devices in a read of one sample [uS]."""
