@@ -342,6 +342,24 @@ def test_the_tally_takes_the_seconds_of_arrays_that_take_turns(scheme, kind):
     assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 
+def test_both_paths_of_a_closed_loop_are_read_side_by_side():
+    """Rounds of pulses and reads of an array and of that of its transposed path; their reads were added up."""
+    chip: dict[str, object] = {"timing.pulse": 1e-6, "timing.integration": 1e-6, "update.scheme": "mixed_precision"}
+    chip |= {"device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0, "transposed.devices": "own"}
+    chip |= {"update.verify.tolerance": 0.005, "update.verify.rounds": 10, "transposed.mismatch": 0.02}
+    session = opened(chip)
+    engine, batch = session.engine, costs._batch(session)
+    before = engine.performed()
+    measured = session.estimator.measure(engine, batch, 0)
+    engine.update(measured.contrasts, session.rates(session.epoch))
+    counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
+    parts = {done.part for done, _ in counted.rows()}
+    turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
+    updates = {done.part: n for done, n in counted.rows() if done[1:2] == ("product forward",) and done.phase == "update"}
+    assert updates["dense_1 transposed"] > 32 and updates["dense_1"] > 32
+    assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
+
+
 def test_arrays_that_are_written_are_read():
     """Nothing is sent back to the clamped input: its synapse needs no array for transposed products."""
     session = opened(NOISY | TIMES | {"transposed.devices": "own", "cost.dac_energy": 1.0})
