@@ -65,9 +65,9 @@ class Kept(NamedTuple):
                 where = before.processes.index(process)
                 latent[at], moved[at] = before.latent[where, idle], before.moved[where, idle]
         pairs = ((self.anchor, before.anchor), (self.norm, before.norm), (self.link, before.link))
-        ends = (np.concatenate([own, old[idle]]) for own, old in pairs)
+        anchor, norm, link = (np.concatenate([own, old[idle]]) for own, old in pairs)
         latents, total = np.hstack([self.latent, latent]), np.concatenate([self.total, before.total[idle]])
-        return Kept(*ends, latents, total, np.hstack([self.moved, moved]), self.processes)
+        return Kept(anchor, norm, link, latents, total, np.hstack([self.moved, moved]), self.processes)
 
 
 class Strengths(NamedTuple):
