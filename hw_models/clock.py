@@ -130,6 +130,11 @@ class Clock:
             self.samples, self.batches = kept
             self.now, self.within, self.sample, self.batch, self.interval = reached
 
+    def last(self, samples: int) -> np.ndarray:
+        """Return which of a batch's samples each copy had last, in the order of the copies that had any."""
+        copies = np.arange(min(self.copies, samples))
+        return copies + (samples - 1 - copies) // self.copies * self.copies
+
     def state(self) -> dict[str, np.ndarray]:
         """Return what a checkpoint keeps, between batches; nothing where no time passes."""
         if not self.passes:

@@ -8,7 +8,8 @@ operation                     one is
 ============================  ======================================================================================
 forward, transposed           a sample read through a crossbar; see :meth:`hw_models.arrays.crossbar.Crossbar.work`
 activation W                  an array of one tile, side and slice read once for a sample
-product W                     a sample read through a crossbar, all digits of its code
+product W                     a sample read through a crossbar, all digits of its code; senders of an event-driven array
+                              that look once which states have changed
 square W, charge W, bits W    a pS of conductance through which x^2, the size of x in full-scale units, or the share of
                               ones among the bits of its code, was driven,
                               where currents are metered (:mod:`hw_models.arrays.loads`)

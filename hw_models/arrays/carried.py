@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 
 from hw_models.arrays.programming import Array
 from hw_models.arrays.slow_noise import FINE, Classes, SlowNoise, phase
+from hw_models.clock import Clock
 from hw_models.kernels import carried as kernels
 from hw_models.kernels.arithmetic import ArrayArithmetic, Lasting
 from hw_models.kernels.carried import MOST
@@ -21,7 +21,7 @@ STEP = 1 / FINE
 
 
 class Kept(NamedTuple):
-    """Carried noise of one tile in one direction, for all samples of a batch or the last of one."""
+    """Carried noise of one tile in one direction, for all samples of a batch or the last one on each copy."""
 
     anchor: Array
     """(rows, driven) signal that noise is kept of."""
@@ -34,7 +34,7 @@ class Kept(NamedTuple):
     total: Array
     """(rows, sensed) sum over the processes, by the roots of their shares, float32."""
     moved: Array
-    """(processes,) when each was moved last, of the first sample [s]."""
+    """(processes,) when each was moved last, of the first sample [s]; of last samples (processes, copies), of each."""
     processes: tuple[int, ...]
     """Numbers of the processes in the spectrum."""
 
@@ -47,11 +47,27 @@ class Kept(NamedTuple):
         total = np.zeros((rows, sensed), np.float32)
         return cls(anchor, norm, link, latent, total, np.full(len(processes), now), processes)
 
-    def last(self, rows: int, later: float) -> Kept:
-        """Return the last rows, read so much later than the first sample was."""
-        at = max(len(self.norm) - rows, 0)
-        ends = self.anchor[at:].copy(), self.norm[at:].copy(), self.link[at:].copy(), self.latent[:, at:].copy()
-        return Kept(*ends, self.total[at:].copy(), self.moved + later, self.processes)
+    def last(self, clock: Clock, before: Kept | None) -> Kept:
+        """Return the last samples of a batch, by copies; those that had none keep what was ``before``."""
+        at = clock.last(len(self.norm))
+        moved = self.moved[:, None] + at // clock.copies * clock.sample
+        ends = self.anchor[at], self.norm[at], self.link[at], self.latent[:, at], self.total[at], moved
+        found = Kept(*ends, self.processes)
+        return found if before is None or len(before.norm) <= len(at) else found.beside(before)
+
+    def beside(self, before: Kept) -> Kept:
+        """Return this with the further copies of a batch ``before``; where processes are new they have no past."""
+        idle = slice(len(self.norm), None)
+        latent = np.zeros((len(self.processes), *before.total[idle].shape), np.float32)
+        moved = np.full(latent.shape[:2], -np.inf)
+        for at, process in enumerate(self.processes):
+            if process in before.processes:
+                where = before.processes.index(process)
+                latent[at], moved[at] = before.latent[where, idle], before.moved[where, idle]
+        pairs = ((self.anchor, before.anchor), (self.norm, before.norm), (self.link, before.link))
+        anchor, norm, link = (np.concatenate([own, old[idle]]) for own, old in pairs)
+        latents, total = np.hstack([self.latent, latent]), np.concatenate([self.total, before.total[idle]])
+        return Kept(anchor, norm, link, latents, total, np.hstack([self.moved, moved]), self.processes)
 
 
 class Strengths(NamedTuple):
@@ -147,7 +163,7 @@ class Going(NamedTuple):
     state: tuple[Array, ...]
     """Its arrays, for the kernel."""
     start: tuple[Array, Array, Array, Array]
-    """What the batch began with: last samples of the one before (anchor, norm, latent), and the decay since."""
+    """What the batch began with: last samples before, by copies (anchor, norm, latent), and the decay since."""
     taus: Array
     """(processes,) time constants [s]."""
     weights: Array
@@ -197,11 +213,8 @@ class Carried:
 
     def ended(self) -> dict[tuple[str, int], Kept]:
         """Return the last samples of the batch that has ended, or of the one before while none has begun."""
-        clock, found = self.noise.clock, {}
-        for place, kept in ((place, going.kept) for place, going in self.going.items()):
-            copies = min(clock.copies, len(kept.norm))
-            turns = math.ceil(len(kept.norm) / clock.copies) - 1
-            found[place] = kept.last(copies, turns * clock.sample)
+        clock = self.noise.clock
+        found = {place: going.kept.last(clock, self.before.get(place)) for place, going in self.going.items()}
         return found or self.before
 
     def carries(self, rows: int, held: bool) -> bool:
@@ -258,29 +271,30 @@ class Carried:
         numbers, taus, weights = numbers[-MOST:], taus[-MOST:], weights[-MOST:]
         kept = Kept.fresh(shape, numbers, self.dtype, clock.time)
         kept.moved[:] -= [phase(clock.batches, k) * tau / FINE for k, tau in zip(numbers, taus, strict=True)]
-        start, roots = self._before(place, kept, clock.time, taus), np.sqrt(weights).astype(np.float32)
+        start, roots = self._before(place, kept, taus), np.sqrt(weights).astype(np.float32)
         cosines, squares = np.empty((2, shape[0]), np.float32), np.empty(shape[0], self.dtype)
         share = Share(kept.total, cosines, weights.sum(0).astype(np.float32))
         self.going[place] = going = Going(kept, kept[:6], start, taus, roots, squares, share, classes)
         return going
 
-    def _before(
-        self, place: tuple[str, int], kept: Kept, now: float, taus: Array
-    ) -> tuple[Array, Array, Array, Array]:
-        """Return what a batch begins with: the last samples of the one before, and the decay since."""
+    def _before(self, place: tuple[str, int], kept: Kept, taus: Array) -> tuple[Array, Array, Array, Array]:
+        """Return what a batch begins with: the last samples of the one before, and the decay since.
+
+        From the last move then to where the moves of this batch begin, not to now: so the mean of all is the time.
+        """
         rows, driven = kept.anchor.shape
         samples = rows == self.noise.clock.samples and not self.alone
         copies = min(self.noise.clock.copies, rows) if samples else rows
         anchor, norm = np.zeros((copies, driven), self.dtype), np.zeros(copies, self.dtype)
         latent = np.zeros((len(kept.processes), copies, kept.latent.shape[2]), np.float32)
-        decay = np.zeros(len(kept.processes), np.float32)
+        decay = np.zeros((len(kept.processes), copies), np.float32)
         old = self.before.get(place)
         if old is not None and old.anchor.shape[1] == driven and samples:
             count = min(copies, len(old.norm))
-            anchor[:count], norm[:count] = old.anchor[-count:], old.norm[-count:]
+            anchor[:count], norm[:count] = old.anchor[:count], old.norm[:count]
             for at, process in enumerate(kept.processes):
                 if process in old.processes:
                     where = old.processes.index(process)
-                    latent[at, :count] = old.latent[where, -count:]
-                    decay[at] = np.exp(-max(now - old.moved[where], 0.0) / taus[at])
+                    latent[at, :count] = old.latent[where, :count]
+                    decay[at, :count] = np.exp(-np.maximum(kept.moved[at] - old.moved[where, :count], 0.0) / taus[at])
         return anchor, norm, latent, decay

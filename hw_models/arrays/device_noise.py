@@ -3,7 +3,7 @@
 
 Of every process, sample and device a normal moves from read to read, forward or transposed, as
 z <- a z + sqrt(1 - a^2) n. A sample begins where the one before it on the same copy of the chip did, moved on by the
-time between the two, and its normals n have that correlation to those of the sample before.
+time between the two, and its normals n have that correlation to those of the sample before. Traps go on likewise.
 """
 
 from __future__ import annotations
@@ -41,12 +41,16 @@ class DeviceNoise:
     def __init__(self, noise: SlowNoise, traps: TrappedDevices, alone: bool = False) -> None:
         self.noise, self.traps, self.law, self.alone = noise, traps, noise.law, alone
         self.filled: dict[Place, Array] = {}
+        self.alike: dict[Place, Array] = {}
         self.kept: dict[Place, Array] = {}
         self.before: dict[Place, Array] = {}
         self.processes: tuple[int, ...] = ()
         self.shares: tuple[float, ...] = ()
         self.old: tuple[int, ...] = ()
-        self.moved = self.ended = 0.0
+        self.moved = 0.0
+        self.ended = np.zeros((0, 0))
+        self.followed: dict[Place, Array] = {}
+        self.left = np.zeros(0)
         self.seen = 0.0
         self.carries = self.follows = self.again = False
 
@@ -54,30 +58,49 @@ class DeviceNoise:
     def aside(self) -> Iterator[None]:
         """Go on inside, and be what it was afterwards."""
         kept = dict(self.__dict__)
-        self.kept, self.before, self.filled = dict(self.kept), dict(self.before), dict(self.filled)
+        self.kept, self.before = dict(self.kept), dict(self.before)
+        self.filled, self.alike = dict(self.filled), dict(self.alike)
         try:
             yield
         finally:
             self.__dict__.update(kept)
 
     def rotate(self) -> None:
-        """Begin a batch: of the last one its last samples stay, one for each copy of the chip."""
-        if self.kept:
-            self.ended, self.old = self.finished(), self.processes
-        self.before = self.last()
+        """Begin a batch: of those before the last samples stay, one for each copy of the chip."""
+        self.before, self.old, self.ended = self.last()
+        self.followed, self.left = self.last_traps()
         self.kept, self.filled = {}, {}
 
-    def last(self) -> dict[Place, Array]:
-        """Return the devices' noise of the last samples (processes, copies, lines, in)."""
-        copies = self.noise.clock.copies
-        return {place: values[:, -copies:].copy() for place, values in self.kept.items()} or self.before
-
-    def finished(self) -> float:
-        """Return when the last samples were read last [s]."""
+    def last(self) -> tuple[dict[Place, Array], tuple[int, ...], Array]:
+        """Return the devices' noise of the last samples (processes, copies, lines, in), their processes, and when each
+        was read last (processes, copies) [s]; a copy that had no sample in this batch keeps what was before."""
         if not self.kept:
-            return self.ended
-        rows, clock = next(iter(self.kept.values())).shape[1], self.noise.clock
-        return self.moved + (math.ceil(rows / clock.copies) - 1) * clock.sample
+            return self.before, self.old, self.ended
+        clock, count = self.noise.clock, len(self.processes)
+        at = clock.last(next(iter(self.kept.values())).shape[1])
+        found = {place: values[:, at] for place, values in self.kept.items()}
+        ended, idle = np.tile(self.moved + at // clock.copies * clock.sample, (count, 1)), slice(len(at), None)
+        if self.ended.shape[1] > len(at):
+            known = [self.old.index(k) if k in self.old else -1 for k in self.processes]
+            none = np.array(known) < 0
+            ended = np.hstack([ended, np.where(none[:, None], -np.inf, self.ended[known, idle])])
+            found = {place: np.hstack([own, self.before[place][known, idle]]) for place, own in found.items()}
+        return found, self.processes, ended
+
+    def last_traps(self) -> tuple[dict[Place, Array], Array]:
+        """Return which traps are filled in the last samples (copies, lines, in), and when each was read last (copies,)
+        [s], as :meth:`last` does."""
+        if not self.filled:
+            return self.followed, self.left
+        clock = self.noise.clock
+        at = clock.last(len(next(iter(self.filled.values()))))
+        idle = slice(len(at), None)
+        left = np.concatenate([self.seen + at // clock.copies * clock.sample, self.left[idle]])
+        found = {}
+        for place, values in self.filled.items():
+            older = [self.followed[place][idle]] if self.followed else []
+            found[place] = np.concatenate([values[at], *older])
+        return found, left
 
     def move(self, rows: int, held: bool, draws: tuple[Array, int]) -> None:
         """Move the noise of all devices on to a read of so many rows; ``draws`` are key and number of the read."""
@@ -107,12 +130,12 @@ class DeviceNoise:
             for at, process in enumerate(processes):
                 tile = 64 * process + 2 * place[0] + place[1]
                 z = normals(draws[0], draws[1], tile, (rows * shape[1], shape[2])).reshape(shape)
-                since = math.exp(-max(now - self.ended, 0.0) / taus[at])
                 for row in range(rows):
                     if row >= copies:
                         _mix(z[row], apart[at], z[row - copies])
                     elif process in old and row < len(old[process]):
-                        _mix(z[row], since, old[process][row])
+                        since = max(now - float(self.ended[self.old.index(process), row]), 0.0)
+                        _mix(z[row], math.exp(-since / taus[at]), old[process][row])
                 if not fresh:
                     _mix(z, decay[at], self.kept[place][at])
                 new[at] = z
@@ -145,7 +168,11 @@ class DeviceNoise:
         return z
 
     def _move_traps(self, rows: int, draws: tuple[Array, int]) -> None:
-        """Let every trap of every sample capture and emit until this read; a sample follows the one before it."""
+        """Let every trap of every sample capture and emit until this read; a sample follows the one before it.
+
+        With exp(-T/tau), T the time between two samples on one copy of the chip, a trap does as in the sample before
+        for all of a batch, or else on its own: so at any moment since they began they are correlated by that.
+        """
         clock, p, shape = self.noise.clock, np.float32(self.traps.p), (rows, *self.traps.shape)
         passed, samples = clock.time - self.seen, rows == clock.samples and not self.alone
         copies, self.again = clock.copies if samples else rows, False
@@ -157,28 +184,46 @@ class DeviceNoise:
                     self.again = True
                     return
                 chance = p + (old - p) * np.exp(-passed / tau)
-                self.filled[place] = uniforms(*draws, tile, (rows * shape[1], shape[2])).reshape(shape) < chance
+                found = uniforms(*draws, tile, (rows * shape[1], shape[2])).reshape(shape) < chance
+                for row in range(copies, rows):
+                    np.copyto(found[row], found[row - copies], where=self.alike[place][row])
+                self.filled[place] = found
                 continue
             found = uniforms(*draws, tile, (rows * shape[1], shape[2])).reshape(shape)
+            apart = np.exp(-clock.sample / tau)
+            before, alike = self.followed.get(place, ()) if samples else (), np.zeros(shape, bool)
             for row in range(rows):
-                if row < copies:
-                    found[row] = found[row] < p
+                if row >= copies:
+                    alike[row] = found[row] < apart
+                    anew = found[row] - apart < (1 - apart) * p
+                    found[row] = np.where(alike[row], found[row - copies], anew)
+                elif row < len(before):
+                    since = max(clock.time - float(self.left[row]), 0.0)
+                    found[row] = found[row] < p + (before[row] - p) * np.exp(-since / tau)
                 else:
-                    found[row] = found[row] < p + (found[row - copies] - p) * np.exp(-clock.sample / tau)
+                    found[row] = found[row] < p
+            self.alike[place] = alike
             self.filled[place] = found > 0
         self.seen = clock.time
 
     def state(self) -> tuple[dict[str, object], list[Array]]:
-        """Return what the next batch begins with: numbers, and the noise of the last samples."""
-        last = self.last()
-        about = {"places": sorted(last), "ended": self.finished(), "old": self.processes if self.kept else self.old}
-        return about, [last[place] for place in sorted(last)]
+        """Return what the next batch begins with: numbers; noise and traps of the last samples, and when of each."""
+        (last, processes, ended), (traps, left) = self.last(), self.last_traps()
+        about: dict[str, object] = {"places": sorted(last), "old": processes, "followed": sorted(traps)}
+        noise, filled = ([values[place] for place in sorted(values)] for values in (last, traps))
+        return about, [*noise, ended, *filled, left]
 
     def load(self, about: Entries, arrays: Iterator[Array]) -> None:
         """Take over :meth:`state`."""
         self.before = {(int(k), int(side)): next(arrays) for k, side in about["places"]}
-        self.kept, self.filled = {}, {}
-        self.ended, self.old = float(about["ended"]), tuple(about["old"])
+        self.kept, self.filled, self.old = {}, {}, tuple(about["old"])
+        if "ended" in about:  # of one time for all copies, as checkpoints had it
+            copies = next((values.shape[1] for values in self.before.values()), 0)
+            self.ended = np.full((len(self.old), copies), float(about["ended"]))
+            return
+        self.ended = next(arrays)
+        self.followed = {(int(k), int(side)): next(arrays) for k, side in about["followed"]}
+        self.left = next(arrays)
 
     def _trapped(self, place: Place, sample: int, g: Array, draws: tuple[Array, int]) -> Array:
         """Return how far traps move the devices in a read of one sample [uS]."""

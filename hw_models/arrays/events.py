@@ -73,8 +73,9 @@ class EventArray:
     dtype : str
         Of inputs and outputs.
     tally : Tally, optional
-        Where to write what it does, alone: events sent ``"event forward"`` and ``"event transposed"``, integers at each
-        ``"write"``; default one of its own.
+        Where to write what it does, alone: events sent ``"event forward"`` and ``"event transposed"``, the times that
+        its senders look at their states, ``"product forward"`` and back, integers at each ``"write"``; default one of
+        its own.
 
     Attributes
     ----------
@@ -249,6 +250,7 @@ class EventArray:
         tail = (weights, memory.sent, memory.accumulator, stale, real(self.weight_step * reach / limit), out)
         found = self.run(lambda a, b: event_kernels.exchange(a, b, values, *how, *tail), blocks(len(values), SAMPLES))
         self.tally.add(self.name, f"event {way}", int(sum(found)), self.shape, self.events.state_bits)
+        self.tally.add(self.name, f"product {way}", len(values), self.shape)
         if not self.finite:
             out.fill(np.nan)
         return out

@@ -56,6 +56,8 @@ def load(stored: StoredWeights, state: Mapping[str, np.ndarray]) -> None:
         before = {}
         for way, number, processes in about["carried"]:
             anchor, norm, link, latent, total, moved = (next(arrays) for _ in range(6))
+            if moved.ndim == 1:  # of one time for all copies, as checkpoints had it
+                moved = np.repeat(moved[:, None], len(norm), axis=1)
             before[way, int(number)] = Kept(anchor, norm, link, latent, total, moved, tuple(processes))
         stored.traps.load(about["traps"], arrays)
         stored.by_device.load(about["devices"], arrays)

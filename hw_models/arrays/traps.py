@@ -6,8 +6,8 @@ empty for a batch, a change of their conductance for both directions; of those d
 a line is carried through the phases of a sample, as relaxation processes of their time constants, two for each decade,
 with the variance that they have on that line; faster ones are white. At the outputs normals stand for the sum over the
 devices of a line, of its variance and covariance in time; that few traps make it less than normal is left out, and so
-are reference lines and wires, where carried traps are white. ``exact_noise`` follows every trap of every device. A
-trap that is followed forgets between two batches. Without a clock all are white.
+are reference lines and wires, where carried traps are white. ``exact_noise`` follows every trap of every device.
+Without a clock all are white.
 """
 
 from __future__ import annotations
@@ -130,18 +130,22 @@ class TrappedDevices:
     def binned(self, k: int, way: str, unit: float, lines: tuple[int, int]) -> tuple[Array, Array]:
         """Return time constants (bins,) of carried traps of a slice, and their variance on every sensed line (bins, n).
 
-        In units of a, for drives of the same size on these lines; ``way`` is a direction.
+        In units of a, for drives of the same size on these lines; ``way`` is a direction. A time constant is the
+        geometric mean of its traps', by their variances.
         """
         if not 0 < self.fastest < self.slowest:  # reads a time of 0 apart: no trap is between slow and fast
             return np.zeros(0), np.zeros((0, 1))
         edges = np.arange(math.log(self.fastest), math.log(self.slowest) + math.log(RATIO), math.log(RATIO))
-        total = []
+        logs = [(np.log(tau), variance) for variance, tau in self._sides(k)]
+        places, found, taus = [np.digitize(log, edges) - 1 for log, _ in logs], [], []
         for b in range(len(edges) - 1):
-            inside = [((np.digitize(np.log(tau), edges) - 1 == b), variance) for variance, tau in self._sides(k)]
-            total.append(sum(self._sums(np.where(mask, variance, 0), way, lines) for mask, variance in inside))
-        found = np.stack(total) * unit**2 if total else np.zeros((0, 1))
-        kept = found.any(axis=1)
-        return np.exp((edges[:-1] + edges[1:]) / 2)[kept], found[kept]
+            inside = [(np.where(at == b, each, 0), log) for at, (log, each) in zip(places, logs, strict=True)]
+            each = sum((self._sums(part, way, lines) for part, _ in inside), np.zeros(1))
+            whole = float(sum(self._sums(part * log, way, lines).sum() for part, log in inside))
+            if each.any():
+                found.append(each * unit**2)
+                taus.append(math.exp(whole / each.sum()))
+        return np.array(taus), np.stack(found) if found else np.zeros((0, 1))
 
     def _sides(self, k: int) -> list[tuple[Array, Array]]:
         """Return variance [uS^2] and relaxation time of the traps of both sides, reference lines left out."""

@@ -47,7 +47,8 @@ class Pulse(Part):
     deviation of a pulse."""
     write_noise: NonNegative = at("update", "of dw_min", 0.0, most=1000)
     """Standard deviation of the difference between the state that pulses move and the state that is read. It is drawn
-    anew with every write of the device."""
+    anew with every write of the device, also of one that is stuck (corrupt, unresponsive), and stays until then: a leak
+    does not lower it."""
     up_down: Annotated[float, Field(gt=-1, lt=1)] = at("update", default=0.0)
     """Asymmetry: positive makes a step down smaller by that share, negative a step up."""
     up_down_spread: NonNegative = at("device", default=0.0)

@@ -126,14 +126,19 @@ def phases(tally: Tally, constants: Constants, network: Stages, names: Sequence[
     return found
 
 
-def _reads(tally: Tally, constants: Constants, name: str, way: str, phase: str) -> tuple[float, float]:
+def _reads(
+    tally: Tally, constants: Constants, name: str, way: str, phase: str, others: tuple[str, ...] = (OTHER_PATH,)
+) -> tuple[float, float]:
     """Return how often an array was read, or that of the other path in its stead, and the seconds that took.
 
+    ``others`` are what follows the name in those of arrays that are read in its stead.
+
     Each digit of a code takes the lines and the converters, the last one goes on digitally. Of a tally that knows no
-    products digits are those of the chip's signed codes. Synapses of a core take events in turn.
+    products digits are those of the chip's signed codes. Synapses of a core take events in turn, and each row of events
+    is over when all cores say so.
     """
     products = digits = seconds = 0.0
-    names, digital, dac = (name, f"{name}{OTHER_PATH}"), timing(constants).digital, constants.chip.dac
+    names, digital, dac = (name, *(f"{name}{other}" for other in others)), _behind(constants), constants.chip.dac
     for done, count in tally.rows():
         if done.part not in names or done.phase != phase or not count:
             continue
@@ -160,10 +165,19 @@ def _moves(tally: Tally, constants: Constants, step: Step, phase: str, dt: float
             return 0.0
         reads = max((_reads(tally, constants, name, way, phase)[0] for name, way in step.products), default=0.0)
         return max(responded, reads) * durations.step(own, step.layer, dt)
-    spent = max((_reads(tally, constants, name, way, phase)[1] for name, way in step.products), default=0.0)
+    each = [_reads(tally, constants, name, way, phase) for name, way in step.products]
     if constants.chip.substrate == "event_driven":
-        return spent + responded * (own.digital or constants.value("barrier_time") or 0.0)
-    return spent
+        barrier, steps = _behind(constants), max([responded, *(products for products, _ in each)])
+        return steps * barrier + max((seconds - products * barrier for products, seconds in each), default=0.0)
+    return max((seconds for _, seconds in each), default=0.0)
+
+
+def _behind(constants: Constants) -> float:
+    """Return the seconds behind the products of a step: digital ones, or those in which cores agree that it is over."""
+    found = timing(constants).digital
+    if found or constants.chip.substrate != "event_driven":
+        return found
+    return constants.value("barrier_time") or 0.0
 
 
 def row(constants: Constants) -> float:
@@ -189,7 +203,8 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
     """Return the seconds of changing the weights, arrays side by side: slots of pulses and counts, or rows written.
 
     ``in_turn`` are names of arrays that take turns in an update, and are read in it, as those of one synapse do; an
-    array of the transposed path goes with its own.
+    array of the transposed path goes with its own, side by side. Of several rounds of reads and pulses, in each of
+    which the two wait for each other, this is the least that they take.
     """
     own = timing(constants)
     width = constants.write_width
@@ -211,7 +226,11 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
     for names in in_turn:
         first = [name for name in names if not name.endswith(OTHER_PATH)]
         pairs = [[spent.pop(each, 0.0) for each in (name, f"{name}{OTHER_PATH}")] for name in first]
-        read = (_reads(tally, constants, name, way, "update")[1] for name in first for way in ("forward", "transposed"))
+        read = (
+            max(_reads(tally, constants, f"{name}{path}", way, "update", ())[1] for path in ("", OTHER_PATH))
+            for name in first
+            for way in ("forward", "transposed")
+        )
         taken.append(sum(map(max, pairs)) + sum(read))
     return max([*taken, *spent.values()], default=0.0)
 

@@ -209,7 +209,7 @@ def turn(x, metric, kept, weights, times, before, key, step, tile, squares, cosi
     Parameters
     ----------
     before : (anchor, norm, latent, decay)
-        Of the last samples of the batch before, one for each copy of the chip, and a from there.
+        Of the last samples of the batches before, one for each copy of the chip, and a from there (processes, copies).
     """
     anchor, norm, link, latent, total, _ = kept
     _, pause, taus, _, copies = times
@@ -235,7 +235,7 @@ def turn(x, metric, kept, weights, times, before, key, step, tile, squares, cosi
                 a, linked = cosine, apart[k] * link[row] if turned[copy] and not began else F(0)
                 if began:
                     latent[k, row] = latent[k, last] if last >= 0 else old_latent[k, row]
-                    a = link[row] * (apart[k] if last >= 0 else old_decay[k])
+                    a = link[row] * (apart[k] if last >= 0 else old_decay[k, row])
                 rest, fresh = np.sqrt(max(1 - linked * linked, F(0))), np.sqrt(max(1 - a * a, F(0)))
                 for i in range(n):
                     drawn = linked * turns[copy, k, i] + rest * new[k, i]

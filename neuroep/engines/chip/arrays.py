@@ -294,8 +294,11 @@ class EventDrivenArray(Part):
         return out
 
     def _memory(self, memory: Memory | None, samples: int, transposed: bool) -> Any:
-        """Return what this direction has sent to a state so far; a product without a state begins at rest."""
-        if memory is None or self.array.observing:
+        """Return what this direction has sent to a state so far; a product without a state begins at rest.
+
+        States that pass, to be noted for a range, send nothing; with a range that is given they are sent as ever.
+        """
+        if memory is None or self.array.passing:
             return None
         way = "transposed" if transposed else "forward"
         if way not in memory:

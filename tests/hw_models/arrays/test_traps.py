@@ -134,6 +134,38 @@ def test_the_amplitude_grows_with_resistance_and_takes_no_more_than_there_is() -
 
 
 @pytest.mark.parametrize("exact", [False, True])
+def test_traps_remember_the_sample_before_and_the_batch_before(exact: bool) -> None:
+    """Five samples in turn, and the next batch: exp(-t/tau). Followed traps had 0.29 for 0.61 at the end of samples and
+    forgot between batches."""
+    bar, clock = crossbar((500, 8), exact, batch=5e-5, rtn_capture=8e-5, rtn_emission=8e-5 / 3, rtn_decades=0.0)
+    clock.sample = 5 * STEP
+    reads = np.stack([series(bar, clock, np.ones((5, 8)), 5) for _ in range(3)])  # (batches, reads, samples, out)
+
+    def share(one: np.ndarray, two: np.ndarray) -> float:
+        pairs = zip(one.reshape(-1, 500), two.reshape(-1, 500), strict=True)
+        return float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
+
+    expected = np.exp(-STEP * np.arange(6) / 2e-5)
+    for n in (0, 4):
+        assert share(reads[:, n, 1:], reads[:, n, :-1]) == pytest.approx(expected[5], abs=0.06)
+    assert share(reads[:, 4], reads[:, 0]) == pytest.approx(expected[4], abs=0.06)
+    assert share(reads[1:, 0, 0], reads[:-1, 4, 4]) == pytest.approx(expected[1], abs=0.1)
+
+
+def test_traps_of_copies_go_on_for_themselves() -> None:
+    """Of five samples on four copies the fifth goes on where the first was, the next batch where each copy was."""
+    parts = {"rtn_capture": 8e-5, "rtn_emission": 8e-5 / 3, "rtn_decades": 0.0}
+    bar, clock = crossbar((500, 8), True, batch=7e-6, **parts)
+    clock.copies, clock.sample = 4, STEP
+    reads = np.concatenate([series(bar, clock, np.ones((rows, 8)), 1)[0] for rows in (5, 2, 4)])
+    copies, turns = np.array([0, 1, 2, 3, 0, 0, 1, 0, 1, 2, 3]), np.array([0, 0, 0, 0, 1, 2, 2, 3, 3, 3, 3])
+    found = np.corrcoef(reads)
+    waited = np.exp(-STEP * np.abs(turns[:, None] - turns) / 2e-5)
+    np.testing.assert_allclose(found, np.where(copies[:, None] == copies, waited, 0), atol=0.2)
+    assert np.abs(found - np.where(copies[:, None] == copies, waited, 0)).mean() < 0.06
+
+
+@pytest.mark.parametrize("exact", [False, True])
 def test_a_state_goes_on_with_the_same_bits(exact: bool) -> None:
     found, states = [], None
     for resumed in (False, True):

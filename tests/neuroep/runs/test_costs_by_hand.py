@@ -86,6 +86,23 @@ def test_the_tally_takes_the_seconds_of_the_clock(kind, order):
 
 
 @pytest.mark.parametrize("order", ["layerwise", "synchronous"])
+def test_a_row_of_events_takes_a_step_of_the_cores(order):
+    """Clamped rows too, which were left out; a synapse that takes no time leaves what the clock counts."""
+    session = opened({"substrate": "event_driven", "timing.digital": 1e-6, "cost.neuron_energy": 1.0},
+                     {"settling.order": order})  # fmt: skip
+    engine, before = session.engine, session.engine.performed()
+    session.estimator.settle(engine, session.batch("train", np.arange(8)), 0)
+    counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
+    found = latency.phases(counted, constants, bills.stages(session.network, session.estimator.free, counted),
+                           ("free", "nudged"))  # fmt: skip
+    rows = session.corpus.split("train").take(np.arange(8)).tokens["text"].lengths.sum()
+    sweep = 2e-6 if order == "layerwise" else 1e-6
+    assert found == {"free": near(rows * 1e-6 + 8 * 4 * sweep), "nudged": near(8 * 2 * 3 * sweep)}
+    for phase, seconds in found.items():
+        assert seconds == near(counted.number("picosecond", phase) * 1e-12)
+
+
+@pytest.mark.parametrize("order", ["layerwise", "synchronous"])
 def test_patterns_take_the_time_of_every_token_there_and_back_and_are_written_first(order):
     """Token by token, in each sweep a product with the patterns and one back; beside them what other arrays take."""
     shared = {"adc.columns": 3}
@@ -322,6 +339,24 @@ def test_the_tally_takes_the_seconds_of_arrays_that_take_turns(scheme, kind):
     parts = {done.part for done, _ in counted.rows()}
     turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
     assert max(map(len, turns)) > 1 or scheme in ("pulsed", "mixed_precision")
+    assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
+
+
+def test_both_paths_of_a_closed_loop_are_read_side_by_side():
+    """Rounds of pulses and reads of an array and of that of its transposed path; their reads were added up."""
+    chip: dict[str, object] = {"timing.pulse": 1e-6, "timing.integration": 1e-6, "update.scheme": "mixed_precision"}
+    chip |= {"device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0, "transposed.devices": "own"}
+    chip |= {"update.verify.tolerance": 0.005, "update.verify.rounds": 10, "transposed.mismatch": 0.02}
+    session = opened(chip)
+    engine, batch = session.engine, costs._batch(session)
+    before = engine.performed()
+    measured = session.estimator.measure(engine, batch, 0)
+    engine.update(measured.contrasts, session.rates(session.epoch))
+    counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
+    parts = {done.part for done, _ in counted.rows()}
+    turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
+    names = "dense_1", "dense_1 transposed"
+    assert all(counted.number("product forward", "update", name) > 32 for name in names)
     assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 

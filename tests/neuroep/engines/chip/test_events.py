@@ -85,6 +85,19 @@ def test_a_clamped_input_stays_clamped_and_an_end_that_never_sends_gets_a_range(
     assert isinstance(seen, Held) and np.abs(seen.mean - clamped.mean).max() <= 2 / 2047 / 2
 
 
+def test_ranges_of_others_are_calibrated_on_what_senders_of_a_given_range_send():
+    """Each state was sent anew from rest meanwhile: phases differed though no change had passed the threshold."""
+    made, memory = array(threshold=0.2), {}
+    first = np.full((1, 5), 0.8)
+    made.observe()
+    before = made.forward(first, memory).copy()
+    np.testing.assert_array_equal(made.forward(first - 0.25, memory), before)
+    assert np.abs(made.forward(first - 0.35, memory) - before).max() > 0
+    back = made.transposed(np.full((1, 4), 0.8), None, memory).copy()
+    np.testing.assert_array_equal(made.transposed(np.full((1, 4), 0.6), None, memory), back)
+    made.freeze()
+
+
 def test_a_chip_of_fine_integers_learns_as_the_ideal_one(small):
     ideal, fine = small(), small(EVENTS | {"events.state_bits": 16})
     coarse = small(EVENTS | {"events.state_bits": 6})
