@@ -73,8 +73,8 @@ def read_text(path: str | Path) -> str:
     if len(raw) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES} bytes")
     try:
-        # As when text is read: the line ends of other systems count as one.
-        return raw.decode().replace("\r\n", "\n").replace("\r", "\n")
+        # As when text is read: the line ends of other systems count as one. Editors of Windows begin with a mark.
+        return raw.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is no UTF-8") from None
 

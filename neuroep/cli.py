@@ -501,6 +501,9 @@ def _chips(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"option '--fit': it is a command now, neuroep fit {arguments.fit} --out chip.toml")
     if arguments.overrides and arguments.name is None:
         raise ConfigError(f"{arguments.overrides[0]}: name the chip that it is a field of, neuroep chips NAME")
+    lists = [name for name in ("components", "rules", "effects", "fields") if getattr(arguments, name)]
+    if lists and arguments.name is not None:
+        raise ConfigError(f"chip '{arguments.name}': --{lists[0]} lists what all chips may have, leave the name out")
     if arguments.components:
         say(components.listing())
     elif arguments.rules:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hw_models.reading import Entries
+from hw_models.text import shown
 from neuroep.errors import ConfigError
 from neuroep.runs import arguments
 
@@ -97,8 +98,8 @@ def rule(seeds: int | None = None, until: float | None = None, most: int | None 
         if most is not None:
             raise ConfigError(f"max_seeds is {most}: it acts only with a bound of the standard error, until")
         return Rule(seeds or 1)
-    if not (until > 0 and math.isfinite(until)):
-        raise ConfigError(f"until is {until}: the bound of the standard error should be above 0")
+    if not isinstance(until, int | float) or isinstance(until, bool) or not (until > 0 and math.isfinite(until)):
+        raise ConfigError(f"until is {shown(until)}: the bound of the standard error should be a finite number above 0")
     first = max(2, min(FIRST, FIRST if most is None else most)) if seeds is None else seeds
     if first < 2:
         raise ConfigError(f"seeds is {first}: a standard error needs at least 2")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,8 @@ class StoredWeights:
         clock: Clock | None = None,
     ) -> None:
         shape = _shape(name, shape)
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            raise ChipError(f"{name}: seed = {shown(seed)}: should be a whole number")
         self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
         self.path, self.increments, self.write_threshold = parts.transposed, parts.increments, parts.write_threshold
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
@@ -261,8 +264,8 @@ class StoredWeights:
         ChipError
             If the time is not a finite number from 0.
         """
-        if not 0 <= seconds < np.inf:
-            raise ChipError(f"{self.name}: read_at = {seconds} s: allowed are finite times from 0")
+        if not isinstance(seconds, Real) or isinstance(seconds, bool) or not 0 <= seconds < np.inf:
+            raise ChipError(f"{self.name}: read_at = {shown(seconds)} s: allowed are finite times from 0")
         if seconds == self.ahead:
             return
         if not self.reads:

@@ -13,10 +13,10 @@ Every field of a chip is in an effect, or :data:`NOT_EFFECTS` says why it is in 
 a chip of crossbars computes what exact arithmetic does, to rounding; of an event-driven one the finest integers stay.
 
 What cannot be taken apart: the range of a converter goes with its resolution, so that noise given in shares of a range
-that was fixed is then of a calibrated one; a device with a bent current needs a DAC with a full scale, so that there
-the finest DAC stands for none. Switching one effect off moves no draw of another: draws are keyed by seed and meaning.
-But reads are keyed by the step of a phase too, so that where a phase ends by its tolerance and takes another number of
-steps, the later ones are read with further draws.
+that was fixed is then of a calibrated one; a device with a bent current, and reference lines that outputs share, need a
+DAC with a full scale, so that beside them the finest DAC stands for none, and its range stays. Switching one effect off
+moves no draw of another: draws are keyed by seed and meaning. But reads are keyed by the step of a phase too, so that
+where a phase ends by its tolerance and takes another number of steps, the later ones are read with further draws.
 """
 
 from __future__ import annotations
@@ -81,13 +81,21 @@ def _relaxation(chip: Chip, gone: Collection[str]) -> Changes:
 
 def _dac(chip: Chip, gone: Collection[str]) -> Changes:
     """Convert exactly, or as finely as can be where something needs a full scale."""
-    dac, lines = chip.dac, chip.crossbar.reference_lines
+    dac = chip.dac
     if dac.bits is None and dac.range is None:
         return {}
-    if chip.device.iv != "linear" and BENT not in gone and "device.iv" not in (chip.kept or ()):
+    bent = chip.device.iv != "linear" and BENT not in gone and "device.iv" not in (chip.kept or ())
+    if bent or (SHARED not in gone and _shared_references(chip, gone)):
         return {} if dac.bits in (None, FINEST) else {"dac.bits": FINEST}
-    found: Changes = {f"dac.{name}": None for name in ("bits", "range") if dict(dac)[name] is not None}
-    return found | ({} if lines is None else {"crossbar.reference_lines": None})
+    return {f"dac.{name}": None for name in ("bits", "range") if dict(dac)[name] is not None}
+
+
+def _shared_references(chip: Chip, _: Collection[str]) -> Changes:
+    """Give every output a reference line of its own, so that none is asked for more than a full scale of the DAC."""
+    bar, kept = chip.crossbar, chip.kept or ()
+    few = bar.reference_lines is not None and (bar.columns is None or bar.reference_lines < bar.columns)
+    acts = bar.mapping == "offset" and bar.reference == "analog" and "crossbar.reference_lines" not in kept
+    return {"crossbar.reference_lines": None} if few and acts else {}
 
 
 def _in_memory(chip: Chip, _: Collection[str]) -> Changes:
@@ -132,7 +140,7 @@ def _integers(name: str, finest: int, fixed: str) -> Callable[[Chip, Collection[
     return changes
 
 
-BENT, MEMORY = "bent currents", "learning in memory"
+BENT, MEMORY, SHARED = "bent currents", "learning in memory", "shared reference lines"
 PROGRAMMING = "programming noise"
 NONE = (0.0, 0.0, 0.0, 0.0)
 """No drift exponent."""
@@ -194,12 +202,19 @@ READ: tuple[Effect, ...] = (
     Effect("temperature", {"temperature": None}, told="no thermal noise acts, and drift is that at drift_temperature"),
     Effect("drift from phase to phase", {"device.phase_drift": 0.0}),
     Effect("shift by the nudge", {"device.nudge_shift": 0.0}),
+    Effect(
+        SHARED,
+        {"crossbar.reference_lines": None},
+        told="every output has a reference line of its own, which no full scale of the DAC cuts in transposed reads,"
+        " and their noise is less",
+        special=_shared_references,
+    ),
     Effect("DAC digits", {"dac.digit_bits": None}, ("dac.digit_sign",), within="DAC bits"),
     Effect(
         "DAC bits",
         {"dac.bits": None, "dac.range": None},
         ("dac.sign", "dac.percentile", "dac.margin", "dac.stochastic"),
-        told="the range of the DAC is dropped, too",
+        told="the range of the DAC is dropped, too, unless bent currents or shared reference lines need one",
         special=_dac,
     ),
     Effect("DAC noise", {"dac.noise": 0.0}),
@@ -348,7 +363,6 @@ NOT_EFFECTS: Mapping[str, str] = {
     "crossbar.columns": "tiles, as crossbar.rows",
     "crossbar.mapping": "where weights lie: exact by itself, and decides what devices do to them",
     "crossbar.reference": "how the middle is subtracted: exact by itself",
-    "crossbar.reference_lines": "how many lines subtract it: exact by itself, what a DAC cuts goes with its bits",
     "crossbar.zero": "which level stands for 0: it acts with levels, resolution or slices alone",
     "crossbar.weight_headroom": "how much of the conductance range weights fill: acts through other effects",
     "crossbar.follow_weights": "when that range is fixed",
@@ -414,6 +428,8 @@ def around(effect: Effect) -> Iterator[Effect]:
 
 def changes(chip: Chip, names: Collection[str]) -> Changes:
     """Return what switches some effects off, by field; later effects of :data:`EFFECTS` stand over earlier ones."""
+    if isinstance(names, str):
+        raise ChipError(f"effects are '{names}': give a list of names, ['{names}']")
     for name in names:
         named(name)
     found: Changes = {}
@@ -431,6 +447,8 @@ def without(chip: Chip, names: Collection[str] | None = None) -> Chip:
     ChipError
         If there is no such effect, or the chip cannot be without it.
     """
+    if not isinstance(chip, Chip):
+        raise ChipError(f"chip is a {type(chip).__name__}: give a Chip, as hw_models.load returns it")
     names = [effect.name for effect in EFFECTS] if names is None else names
     table = _nested(changes(chip, names))
     try:

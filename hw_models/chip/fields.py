@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hw_models.chip import faults
 from hw_models.chip.faults import Idle, Impossible
@@ -92,6 +93,12 @@ class Part(BaseModel):
 
     # To pydantic it is its own: parts within parts are checked without it, and keep their place in the error.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        """Take a number of NumPy as Python's own."""
+        return value.item() if isinstance(value, np.generic) else value
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

@@ -5,6 +5,10 @@ V_read is the largest voltage. Each device has a conductance G and a shape of it
 square of a of sinh(a v)/sinh(a)); residuals are shares of a device's largest current. Curves that hardly bend tell a^2,
 of which the line is the value 0 and which noise takes below 0 as often as above, sinh being then a sine: a itself would
 come out too large. Every second voltage is left out in turn.
+
+Readings at the compliance of the instrument are left out: a current within 2 % of the largest of its sign over a tenth
+of the voltages and more, which no law has. A device that has several currents at one voltage, as in a loop that
+switches, is no curve: the chip stays linear, and a note says so.
 """
 
 from __future__ import annotations
@@ -31,6 +35,10 @@ ENDS = {"linear": (0.0, 0.0), "cubic": (-2.0, 2.0), "sinh": (-6.0, 400.0)}
 STARTS = {"linear": (0.0,), "cubic": (0.1, 0.6), "sinh": (0.1, 4.0, 25.0)}
 LEAST = 0.01
 """Of a^2: a curve that bends less is written as one that does so."""
+FLAT, OVER = 0.02, 0.1
+"""What currents at the compliance are within, and the share of the largest voltage that they lie over."""
+LOOP = 0.2
+"""Of a device's largest current: root mean square by which currents at one voltage differ in a loop that switches."""
 STRAY = 0.02
 """Of the largest current: what a law that fits leaves at most."""
 
@@ -53,9 +61,11 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
     """
     voltage, current = table.numbers("voltage"), table.numbers("current")
     device, names = table.groups("device")
-    top = float(np.abs(voltage).max())
-    if not top > 0:
+    if not float(np.abs(voltage).max()) > 0:
         raise ChipError(f"'{table.path}': all voltages are 0")
+    kept = ~_limited(voltage, current, device)
+    voltage, current, device = voltage[kept], current[kept], device[kept]
+    top, cut = float(np.abs(voltage).max(initial=0.0)), int((~kept).sum())
     for d, name in enumerate(names):
         own = device == d
         if len(np.unique(voltage[own])) < FEWEST:
@@ -79,6 +89,9 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
     shape, variance, size = best.shape, best.variance, best.size
     g = size * scale / top
     rest, notes = _rms(left), []
+    if cut:
+        notes.append(f"{cut} readings at the compliance of the instrument, where currents do not grow, are left out.")
+    loop = _loops(voltage, y, device)
     if rest > STRAY:
         worst = float(top * v[int(np.argmax(np.abs(left)))])
         notes.append(f"Law '{law}' leaves {rest:.1%} of the largest current, most at {worst:.3g} V: it does not fit.")
@@ -109,6 +122,11 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
                 notes.append(f"Currents hardly bend: iv_voltage is {volts.low:.3g} V or more, as far as they tell.")
             estimates["iv_voltage"] = volts.named("V", "voltage from which the current is exponential")
             fields |= {"iv_voltage": _short(volts.value), "read_voltage": _short(top)}
+    if loop:
+        several = f"{loop} of {len(names)} devices have several currents at one voltage, as in a loop that switches"
+        left_so = "" if asked else "the chip is left linear; "
+        notes.append(f"{several}: {left_so}give one branch, without switching.")
+        fields = fields if asked else {}
     line = np.linspace(float(v.min()), float(v.max()), 100)
     sketch = Sketch(
         voltage, y, line * top, float(size.mean()) * _f(law, np.full_like(line, shape.mean()), line),
@@ -116,6 +134,31 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
     )  # fmt: skip
     unit = "of the largest current"
     return LawFit("iv", law, len(v), fields, estimates, tuple(tried), rest, unit, sketch, tuple(notes))
+
+
+def _limited(voltage: Array, current: Array, device: Array) -> Array:
+    """Return which readings (readings,) are at the compliance of the instrument."""
+    found = np.zeros(len(voltage), dtype=bool)
+    for d in np.unique(device):
+        for sign in (1, -1):
+            own = (device == d) & (sign * voltage > 0)
+            flat = own & (sign * current >= (1 - FLAT) * (sign * current)[own].max(initial=0.0)) & (sign * current > 0)
+            if flat.sum() >= 3 and np.ptp(voltage[flat]) > OVER * np.abs(voltage[own]).max():
+                found |= flat
+    return found
+
+
+def _loops(voltage: Array, y: Array, device: Array) -> int:
+    """Return how many devices have currents ``y``, of their largest, that differ much at the same voltages."""
+    count = 0
+    for d in np.unique(device):
+        own = device == d
+        _, place = np.unique(np.round(voltage[own] / np.abs(voltage[own]).max(), 3), return_inverse=True)
+        many = np.bincount(place)
+        off = y[own] - (np.bincount(place, y[own]) / many)[place]
+        again = many[place] > 1
+        count += bool(again.any() and 2 * np.sqrt(np.mean(off[again] ** 2)) > LOOP)
+    return count
 
 
 def _f(law: str, shape: Array | float, v: Array) -> Array:

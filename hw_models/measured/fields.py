@@ -45,6 +45,8 @@ MEANS: Mapping[str, tuple[str, str]] = {
 """Unit and meaning."""
 SEEN, ONE_SIDED = 0.3, 1.645
 """Relative error of a slope below which it tells a device's bound, and standard errors within which a bound is not."""
+COARSE = 0.5
+"""Step over a device's nearer soft bound from which its states are few."""
 NEAR = "Devices differ in {}, and most do not come to theirs: near bounds alone are told."
 FACTOR = {"exponential": "factor s of its formula", "power": "factor s of its formula"}
 """Meaning of dw_min where it is no step at weight 0."""
@@ -93,6 +95,8 @@ def fields_of(
         left = [1 - estimates[f"a_{way}"].value for way in ("up", "down") if f"a_{way}" in estimates]
         own, log_normal = _steps(read, np.array(left))
         found = formula_steps(read, estimates)
+        if "up_down_spread" in own:
+            own["up_down_spread"] = _by_asymmetry(own["up_down_spread"], found["up_down"])
         estimates |= found | {name: _at(found.get(name, one), one) for name, one in own.items()}
     half = (g[1] - g[0]) / (data.edges[1] - data.edges[0])
     square = read.shared("read")
@@ -109,6 +113,18 @@ def fields_of(
     means = {**MEANS, **({"dw_min": ("weight", FACTOR[response])} if response in FACTOR else {})}
     named = {name: one.named(*means.get(name, ("1", f"of '{response}'"))) for name, one in estimates.items()}
     return Found(pulse, named, tuple(notes))
+
+
+def _by_asymmetry(spread: Estimate, tilt: Estimate) -> Estimate:
+    """Return a spread of the asymmetry within what is left open of the asymmetry itself.
+
+    Of t = r - 1 at a ratio r of the steps below 1 the spread is r times that of ln r: in proportion to 1 - |t|.
+    """
+    left = max(1 - abs(tilt.value), 1e-9)
+    near = 1.0 if tilt.low < 0 < tilt.high else 1 - min(abs(tilt.low), abs(tilt.high))
+    far = 1 - max(abs(tilt.low), abs(tilt.high))
+    low, high = spread.low * min(far / left, 1.0), spread.high * max(near / left, 1.0)
+    return replace(spread, low=low, high=high, told=spread.told and low > 0)
 
 
 def _at(wide: Estimate, one: Estimate) -> Estimate:
@@ -140,6 +156,8 @@ def _steps(read: Reader, left: Array | float = 1.0) -> tuple[dict[str, Estimate]
         if shape is not None:
             tilt, error = shape.tilts()
         tilts = _apart(tilt, error, np.einsum("di,dij->dj", to, goes), slopes)
+        if shape is not None:
+            tilts = _without_coarse(tilts, tilt, error, _coarse(read, own))
         up_down = read.mean(tilts.mean, tilts.error, np.einsum("di,dij->dj", to, goes))
         found["up_down"], found["up_down_spread"] = up_down, tilts.spread
         tau, middle = (tilts.spread.value if tilts.spread.told else 0.0), up_down.value
@@ -198,6 +216,25 @@ def _apart(y: Array, v: Array, along: Array, slopes: Array) -> population.Effect
     low, high = min(found.spread.low, widest.spread.low), max(found.spread.high, plain.spread.high)
     spread = replace(found.spread, low=low, high=high)
     return replace(found, spread=spread)
+
+
+def _coarse(read: Reader, own: Array) -> Array:
+    """Return which devices (devices,) cross the way to a soft bound of their own in a few pulses."""
+    names = [one.name for one in read.best.problem.own]
+    c = [read.best.own[:, names.index(f"bound {way}")] for way in ("up", "down") if f"bound {way}" in names]
+    steps = own.max(axis=1)
+    return np.asarray((steps * np.max(c, axis=0) if c else 0 * steps) > COARSE)
+
+
+def _without_coarse(found: population.Effects, y: Array, v: Array, coarse: Array) -> population.Effects:
+    """Return a spread whose lower end stands without any one of the coarse devices, too.
+
+    Their states are not normal between two readings, and what all share is held while their likelihood is followed:
+    one of them in ten lies beyond two of its errors, and one in fifty beyond three.
+    """
+    rest = [np.arange(len(y)) != n for n in np.flatnonzero(coarse)] if len(y) > 3 else []
+    low = min([found.spread.low, *(between(y[one], v[one]).spread.low for one in rest)])
+    return replace(found, spread=replace(found.spread, low=low, told=low > 0))
 
 
 def _bounds(read: Reader, g: tuple[float, float]) -> tuple[dict[str, Estimate], list[str]]:

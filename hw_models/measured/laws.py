@@ -43,6 +43,8 @@ LARGEST = 4.0
 """Step in weight ranges, which curves do not tell from any larger one."""
 BEYOND = 1e3
 """Weight beyond which nothing goes."""
+NEAREST = 200.0
+"""One over the nearest soft bound that a device may have: a chip's are a hundredth of their mean at least."""
 STATES = 9
 """Of the table."""
 LEAST, MOST = -0.98, 20.0
@@ -183,7 +185,9 @@ def _problem(
         if data.one_sided:
             shape = tuple(one for one in shape if "down" not in one.name and one.name != "below")
     if response == "soft_bounds":
-        shape = tuple(replace(one, low=0.02 if one.name in own_bounds else -0.5) for one in shape)
+        shape = tuple(
+            replace(one, low=0.02, high=NEAREST) if one.name in own_bounds else replace(one, low=-0.5) for one in shape
+        )
         own += [replace(one, name=f"bound {one.name}") for one in shape if one.name in own_bounds]
         shape = tuple(one for one in shape if one.name not in own_bounds)
     ties = {f"slope_{way}": ratio for way, ratio in (tied or {}).items()}

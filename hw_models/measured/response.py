@@ -19,11 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
+from hw_models import text
 from hw_models.chip import Pulse
 from hw_models.errors import ChipError, unknown
 from hw_models.keywords import checked
@@ -193,8 +195,9 @@ def _range(
 ) -> tuple[float, float]:
     """Return the conductances of the ends of the weight range [uS]."""
     for name, value in (("g_min", g_min), ("g_max", g_max)):
-        if value is not None and not (np.isfinite(value) and value >= 0):
-            raise ChipError(f"{name} = {value!r}: a conductance from 0 is needed [uS]")
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if value is not None and not (number and np.isfinite(value) and value >= 0):
+            raise ChipError(f"{name} = {text.shown(value)}: a conductance from 0 is needed [uS]")
     low, high = measured.levels(found, reached)
     lower, upper = measured.passed(found)
     ends = (-_end(-low, -lower, told[:, 0], reached[0]), _end(high, upper, told[:, 1], reached[1]))

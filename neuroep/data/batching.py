@@ -13,6 +13,7 @@ import numpy as np
 
 from hw_models.kept_memory import KeptMemory, sparse
 from neuroep.data.batch import Batch, TokenVectors, WordRows, WordTable
+from neuroep.data.border import whole_number
 from neuroep.data.ragged import Ragged
 from neuroep.data.splits import Split
 from neuroep.errors import DataError, unknown
@@ -34,8 +35,7 @@ def batch_count(split: Split, size: int) -> int:
     DataError
         If ``size`` is below 1.
     """
-    _check_size(size)
-    return -(-len(split) // size)
+    return -(-len(split) // _check_size(size))
 
 
 def minibatches(
@@ -79,7 +79,7 @@ def minibatches(
     DataError
         If ``size`` is below 1, or the order or a sequence is unknown.
     """
-    _check_size(size)
+    size, epoch = _check_size(size), whole_number("epoch", epoch, "from 0")
     wanted = tuple(split.tokens) if sequences is None else tuple(sequences)
     for name in wanted:
         if name not in split.tokens:
@@ -117,9 +117,11 @@ def kinds(ragged: Ragged) -> np.ndarray:
     return ragged.ids.astype(np.int32, copy=False)
 
 
-def _check_size(size: int) -> None:
-    if size < 1:
-        raise DataError(f"batch size {size}: allowed are 1 and more")
+def _check_size(size: int) -> int:
+    number = whole_number("batch size", size)
+    if number < 1:
+        raise DataError(f"batch size {number}: allowed are 1 and more")
+    return number
 
 
 def places(split: Split, size: int, order: str | None, seed: int = 0, epoch: int = 0) -> list[np.ndarray]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from hw_models.kept_memory import sparse
 from hw_models.text import shown
 from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
+from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Sequence, potentials
 
@@ -97,14 +99,31 @@ def kinds(network: Network, batch: Batch, sequence: Sequence) -> np.ndarray | No
     return every.ravel()
 
 
+def check_contrasts(network: Network, contrasts: Mapping[str, Contrast]) -> None:
+    """Refuse what is not the contrasts of all synapses with a ConfigError."""
+    needed = "give a contrast by the name of each synapse, as estimator.measure(engine, batch).contrasts"
+    if not isinstance(contrasts, Mapping):
+        raise ConfigError(f"contrasts is a {type(contrasts).__name__}: {needed}")
+    for synapse in network.synapses:
+        if synapse.name not in contrasts:
+            raise ConfigError(f"contrasts lack synapse '{synapse.name}': {needed}")
+        if not isinstance(contrasts[synapse.name], Contrast):
+            kind = type(contrasts[synapse.name]).__name__
+            raise ConfigError(f"the contrast of '{synapse.name}' is a {kind}: {needed}")
+
+
 def check_rates(network: Network, optimiser: Optimiser, rates: Mapping[str, float]) -> None:
     """Refuse missing and impossible learning rates with a ConfigError."""
+    if not isinstance(rates, Mapping):
+        names = ", ".join(f"'{synapse.name}': 0.01" for synapse in network.synapses)
+        raise ConfigError(f"rates is {shown(rates)}: give a rate by the name of each synapse, {{{names}}}")
     for synapse in network.synapses:
         if synapse.name not in rates:
             raise ConfigError(f"rates lack synapse '{synapse.name}': given are {', '.join(rates) or 'none'}")
-        if not 0 <= rates[synapse.name] <= LARGEST_RATE:
+        rate = rates[synapse.name]
+        if not isinstance(rate, Real) or isinstance(rate, bool) or not 0 <= rate <= LARGEST_RATE:
             allowed = f"allowed are 0 to {LARGEST_RATE:g}"
-            raise ConfigError(f"rate of '{synapse.name}' is {rates[synapse.name]}: {allowed}")
+            raise ConfigError(f"rate of '{synapse.name}' is {shown(rate)}: {allowed}")
         if rates[synapse.name] * optimiser.weight_decay >= 1:
             product = f"rate {rates[synapse.name]} times weight_decay {optimiser.weight_decay}"
             raise ConfigError(f"{product} of '{synapse.name}' is 1 or more: the decay would turn weights over")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hw_models.tally import Tally
+from hw_models.text import shown
 from hw_models.wear import Wear
 from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.engines import checks, kept, nudging, phase_lengths, settling
@@ -169,6 +170,8 @@ class Engine(Parting):
         DataError
             If no batch has a token of a sequence that the network reads: the ranges stay what they were.
         """
+        if isinstance(batches, Batch):
+            raise ConfigError("batches is a Batch: give a list of them, [batch]")
         if not self.calibrates and occasion is None:
             return
         with self.during("calibrate"):
@@ -361,6 +364,8 @@ class Engine(Parting):
 
         A number of sweeps that a calibration decides is put in, where one has.
         """
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise ConfigError(f"schedule is {shown(schedule)}: give a Schedule")
         schedule = schedule or Schedule(tolerance=0.01 if beta else 1e-5)
         if schedule.stop == CALIBRATED and self.lengths is not None:
             schedule = self.lengths.resolved(schedule, settling.phase_name(beta, number))
@@ -467,6 +472,7 @@ class Engine(Parting):
             If a weight is no longer finite; the synapse and the update number are named.
         """
         checks.check_rates(self.network, self.optimiser, rates)
+        checks.check_contrasts(self.network, contrasts)
         self.version += 1
         with self.computing(), self.during("update"):
             self.substrate.closed()

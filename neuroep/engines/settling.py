@@ -29,10 +29,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any, Protocol, Self, cast
 
 import numpy as np
 
+from hw_models.text import shown
 from neuroep.engines import leaving, recorders, stopping
 from neuroep.engines.acceleration import Accelerated
 from neuroep.engines.clamped import Clamped
@@ -486,6 +488,8 @@ def check_convex(network: Network, beta: float) -> None:
         Naming it and what it must exceed.
     """
     potential = network.output.potential
+    if not isinstance(beta, Real) or isinstance(beta, bool):
+        raise ConfigError(f"beta is {shown(beta)}: a number is needed")
     if not math.isfinite(beta) or beta <= -potential.curvature:
         floor = -potential.curvature
         raise ConfigError(f"beta is {beta}: with output potential '{potential.name}' it must exceed {floor}")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence as Listing
+from numbers import Real
 
 import numpy as np
 
 from hw_models.keywords import checked
+from hw_models.text import shown
 from neuroep.errors import ConfigError
 from neuroep.network import (
     READOUTS,
@@ -43,10 +45,18 @@ __all__ = [
 ]
 
 
-def _check_sizes(tokens: Listing[int], dim: int, dense: Listing[int]) -> None:
-    for name, values in (("tokens", tokens), ("dim", [dim]), ("dense", dense)):
-        if not values or any(int(value) != value or value < 1 for value in values):
+def _check_sizes(tokens: Listing[object], dim: object, dense: object) -> None:
+    """Refuse sizes that are no whole numbers from 1, and dense layers that are no list of them."""
+    if isinstance(dense, str) or not isinstance(dense, Listing | np.ndarray):
+        raise ConfigError(f"dense is {shown(dense)}: give a size for each dense layer, for example (64, 2)")
+    for name, values in (("tokens", tokens), ("dim", [dim]), ("dense", list(dense))):
+        if not values or not all(map(_is_size, values)):
             raise ConfigError(f"{name} is {list(values)}: allowed are whole numbers from 1")
+
+
+def _is_size(value: object) -> bool:
+    """Whether it is a whole number from 1, of any type of number; True is none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value) >= 1 and float(value).is_integer()
 
 
 def _stack(sources: tuple[str, ...], width: int, dense: Listing[int], potential: Potential) -> tuple[list, list]:

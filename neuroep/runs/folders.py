@@ -122,4 +122,6 @@ def _clear(path: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"output directory '{path}' cannot be written: {error.strerror or error}")
+    above = next((each for each in path.parents if each.exists() and not each.is_dir()), None)
+    why = error.strerror or error if above is None else f"'{above}' is no directory"
+    return ConfigError(f"output directory '{path}' cannot be written: {why}")

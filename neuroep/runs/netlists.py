@@ -31,7 +31,7 @@ from hw_models.netlist.reads import ReadCircuit
 from hw_models.netlist.text import comment
 from hw_models.reading import Page
 from hw_models.text import lined
-from hw_models.whole_files import write_text
+from hw_models.whole_files import check_plain, write_text
 from neuroep import __version__
 from neuroep.errors import ConfigError, DataError, reason
 from neuroep.runs.arguments import check_kind, check_overrides, check_path, whole
@@ -154,6 +154,7 @@ def export(
     check_overrides(overrides)
     sample = whole("sample", sample, 0)
     most = None if tokens is None else whole("tokens", tokens, 0)
+    _check_place(Path(out))
     session = _opened(source, chip, overrides)
     held = len(session.corpus.split(split))
     if 0 < held <= sample:
@@ -172,6 +173,16 @@ def export(
     except OSError as error:
         raise ConfigError(f"cannot write '{out}': {reason(error)}") from None
     return found
+
+
+def _check_place(out: Path) -> None:
+    """Refuse, before anything is settled, a place where no file can be."""
+    try:
+        check_plain(out)
+    except OSError as error:
+        raise ConfigError(f"cannot write '{out}': {reason(error)}") from None
+    if not out.parent.is_dir():
+        raise ConfigError(f"cannot write '{out}': there is no directory '{out.parent}'")
 
 
 def _opened(source: Source, chip: Chip | str | Path | None, overrides: Sequence[str]) -> Session:

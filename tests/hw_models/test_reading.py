@@ -36,6 +36,13 @@ def test_a_damaged_file_is_one_line(tmp_path, fault, read, error):
     assert "\n" not in str(caught.value) and str(path) in str(caught.value) and len(str(caught.value)) < 400
 
 
+def test_the_mark_that_editors_of_windows_begin_a_file_with_is_nothing(tmp_path):
+    """It was 'Invalid statement (at line 1, column 1)'."""
+    path = tmp_path / "page.toml"
+    path.write_bytes(b"\xef\xbb\xbf[adc]\r\nbits = 6\r\n")
+    assert hw_models.load(path).adc.bits == 6
+
+
 @pytest.mark.parametrize("name", ["loop.toml", "a\0b.toml", "x" * 300 + ".toml", "folder.toml", "none.toml"])
 @pytest.mark.parametrize(("read", "error"), [(config.load, ConfigError), (hw_models.load, ChipError)])
 def test_a_file_that_cannot_be_opened_is_one_line(tmp_path, name, read, error):

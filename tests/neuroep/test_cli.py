@@ -163,6 +163,7 @@ def test_evaluate_prints_text_or_json(neuroep, trained):
         (["gradcheck", "TINY", "--samples", "3", "--out", "RUN"], ["'--samples' is an option of neuroep cost, neu"]),
         (["chips", "--respons"], ["'--response' is one of neuroep fit; neuroep chips has --components"]),
         (["chips", "--resp"], ["'--response' is one of neuroep fit; neuroep chips has --components"]),
+        (["chips", "pcm", "--rules"], ["chip 'pcm': --rules lists what all chips may have, leave the name out"]),
         (["chips", "--rule"], ["did you mean '--rules'?"]),
         (["demo", "--size", "3"], ["--size"]),
         (["import-published", "none.pt", "--out", "RUN"], ["'none.pt' do not exist"]),

@@ -215,6 +215,45 @@ class TestDivergence:
         with pytest.raises(ConfigError, match=r"^rates lack synapse 'query'"):
             cases.engine(where, cases.network()).update({}, {"dense_1": 1e-3})
 
+    @pytest.mark.parametrize("rate", ["0.1", True, None, [0.1]])
+    def test_a_rate_that_is_no_number(self, rate):
+        net = cases.network()
+        rates = dict.fromkeys([synapse.name for synapse in net.synapses], rate)
+        with pytest.raises(ConfigError, match=r"^rate of 'query' is .*: allowed are 0 to 1e\+30$"):
+            cases.engine("local", net).update({}, rates)
+
+    def test_one_rate_for_all(self):
+        """It was a TypeError."""
+        with pytest.raises(ConfigError, match=r"^rates is 0.1: give a rate by the name of each synapse, {'query'"):
+            cases.engine("local", cases.network()).update({}, 0.1)
+
+    @pytest.mark.parametrize(
+        ("contrasts", "line"),
+        [
+            (None, "contrasts is a NoneType: "),
+            ({}, "contrasts lack synapse 'query': "),
+            ({"query.weight": np.zeros((3, 3))}, "contrasts lack synapse 'query': "),
+            ({"query": np.zeros((3, 3))}, "the contrast of 'query' is a ndarray: "),
+        ],
+    )
+    def test_what_is_no_contrast(self, contrasts, line):
+        """A gradient was a KeyError."""
+        net = cases.network()
+        rates = dict.fromkeys([synapse.name for synapse in net.synapses], 1e-3)
+        with pytest.raises(ConfigError, match=rf"^{line}give a contrast by the name of each synapse"):
+            cases.engine("local", net).update(contrasts, rates)
+
+    def test_what_settles_and_calibrates(self):
+        """They were a TypeError and an AttributeError."""
+        net = cases.network()
+        engine, batch = cases.engine("local", net), cases.batch(net)
+        with pytest.raises(ConfigError, match=r"^beta is '0.1': a number is needed$"):
+            engine.settle(batch, Schedule(steps=2), beta="0.1")
+        with pytest.raises(ConfigError, match=r"^schedule is 'layerwise': give a Schedule$"):
+            engine.settle(batch, "layerwise")
+        with pytest.raises(ConfigError, match=r"^batches is a Batch: give a list of them"):
+            engine.calibrate(batch, cases.estimator())
+
     @on_both
     def test_an_update_that_blows_up(self, where):
         net = cases.network("inference")

@@ -146,7 +146,7 @@ def test_nothing_is_written_while_it_is_looked_ahead():
             with pytest.raises(ChipError, match="nothing can be written while"):
                 write()
     bar.program(WEIGHT)
-    for seconds in (-1.0, np.inf, np.nan):
+    for seconds in (-1.0, np.inf, np.nan, "1 h", None, True):
         with pytest.raises(ChipError, match=r"read_at = .* allowed are finite times from 0"):
             bar.read_at(seconds)
 

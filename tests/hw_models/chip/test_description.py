@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from pydantic import ValidationError
@@ -418,3 +419,15 @@ def test_a_file_may_state_durations_of_the_other_scheme(tmp_path, update, idle, 
         files.load(path)
     with pytest.raises(ChipError, match=rf"timing.{idle} = 1e-05: it acts only"):
         Chip.parse({"update": {"scheme": update}, "timing": {idle: 1e-5}})
+
+
+def test_numbers_of_numpy_are_numbers():
+    """np.int64(6) was refused: should be a whole number."""
+    tables = {"adc": {"bits": np.int64(6)}, "device": {"mismatch": np.float32(0.5), "levels": np.uint8(30)}}
+    chip = Chip.parse(tables)
+    assert (chip.adc.bits, chip.device.mismatch, chip.device.levels) == (6, 0.5, 30)
+    assert [type(one) for one in (chip.adc.bits, chip.device.mismatch)] == [int, float]
+    assert ADC(bits=np.int64(6)) == ADC(bits=6)
+    for wrong in (np.float64(6.5), np.bool_(True), np.str_("6")):
+        with pytest.raises(ChipError, match=rf"adc.bits = {wrong.item()!r}: should be a whole number"):
+            Chip.parse({"adc": {"bits": wrong}})

@@ -119,15 +119,55 @@ def test_a_device_with_a_bent_current_keeps_the_finest_dac():
     assert effects.without(bent).is_ideal
 
 
-def test_few_reference_lines_go_with_the_dac_that_they_need():
-    bar = {"mapping": "offset", "reference": "analog", "columns": 8, "reference_lines": 2}
-    chip = Chip.parse({"crossbar": bar, "dac": {"bits": 6}})
-    assert effects.without(chip, ["DAC bits"]).crossbar.reference_lines is None
+BAR = {"mapping": "offset", "reference": "analog", "columns": 8, "reference_lines": 2}
+
+
+@pytest.mark.parametrize("dac", [{"bits": 6}, {"range": 0.5}, {"bits": 6, "range": 0.5}])
+def test_what_shared_reference_lines_cut_is_an_effect_of_its_own(dac):
+    """They need a full scale: with DAC bits off the finest DAC keeps it. What they cut was said to be of DAC bits."""
+    chip = Chip.parse({"crossbar": BAR, "dac": dac})
+    assert effects.SHARED in [each.name for each in effects.present(chip)]
+    own = effects.without(chip, [effects.SHARED])
+    assert own.crossbar.reference_lines is None and own.dac == chip.dac
+    fine = effects.without(chip, ["DAC bits"])
+    assert fine.crossbar.reference_lines == 2 and fine.dac.range == chip.dac.range
+    assert fine.dac.bits == (effects.FINEST if "bits" in dac else None)
+    both = effects.without(chip, ["DAC bits", effects.SHARED])
+    assert both.crossbar.reference_lines is None and (both.dac.bits, both.dac.range) == (None, None)
+
+
+@pytest.mark.parametrize(("lines", "there"), [(None, False), (8, False), (9, False), (7, True)])
+def test_reference_lines_for_every_output_are_no_effect(lines, there):
+    chip = Chip.parse({"crossbar": BAR | {"reference_lines": lines}, "dac": {"range": 0.5}})
+    assert (effects.SHARED in [each.name for each in effects.present(chip)]) == there
+
+
+def test_what_shared_reference_lines_cut_is_seen_where_they_alone_are_switched_off():
+    """A transposed read of eight signals of 1 by w = 0: two lines carry 1 of the sum of 8 each, six are left."""
+    chip = Chip.parse({"crossbar": BAR | {"weight_range": 1.0}, "dac": {"range": 1.0}})
+    found = []
+    for off in ([], ["DAC bits"], [effects.SHARED]):
+        bar = hw_models.Crossbar(effects.without(chip, off), (8, 3), seed=0, name="a", dtype="float64")
+        bar.program(np.zeros((8, 3)))
+        found.append(bar.transposed(np.ones((1, 8))))
+    cut, fine, own = found
+    np.testing.assert_allclose(own, 0, atol=1e-9)
+    np.testing.assert_allclose(cut, cut[0, 0])
+    assert abs(cut[0, 0]) > 5
+    np.testing.assert_allclose(fine, cut, rtol=1e-5)
 
 
 def test_an_effect_that_is_none():
     with pytest.raises(ChipError, match=r"^unknown effect 'read nose': .*; did you mean 'read noise'\?$"):
         effects.without(Chip.ideal(), ["read nose"])
+
+
+def test_one_name_is_no_list_of_names_and_a_name_no_chip():
+    """Letters were looked for: unknown effect 'd'."""
+    with pytest.raises(ChipError, match=r"^effects are 'drift': give a list of names, \['drift'\]$"):
+        effects.without(Chip.ideal(), "drift")
+    with pytest.raises(ChipError, match=r"^chip is a str: give a Chip, as hw_models.load returns it$"):
+        effects.without("pcm", ["drift"])
 
 
 def test_the_listing_names_all():

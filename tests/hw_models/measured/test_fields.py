@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.measured import curves, laws, population
+from hw_models.measured import curves, fields, laws, population
 from hw_models.measured.arrays import curves_of
 from hw_models.measured.fields import Found, fields_of
+from hw_models.measured.population import Estimate, between
 
 WAY = 3 * ([1] * 50 + [-1] * 50)
 
@@ -77,3 +78,41 @@ def test_steps_that_may_be_log_normal_have_the_interval_of_both_laws(monkeypatch
     assert middle.value < normal.value == both.value
     assert (both.low, both.high) == (min(normal.low, middle.low), max(normal.high, middle.high))
     assert both.high - both.low > normal.high - normal.low
+
+
+def test_one_coarse_device_does_not_make_all_unlike() -> None:
+    """Its error is told too small: of devices alike the interval began far above 0, in six of sixty sets."""
+    y, v = np.append(np.linspace(-0.1, 0.1, 9), 0.7), np.full(10, 0.01)
+    found = between(y, v)
+    assert found.spread.low > 0.1
+    coarse = np.arange(10) == 9
+    mended = fields._without_coarse(found, y, v, coarse).spread
+    assert (mended.value, mended.high) == (found.spread.value, found.spread.high)
+    assert (mended.low, mended.told) == (0.0, False)
+    assert fields._without_coarse(found, y, v, np.zeros(10, dtype=bool)) == found, "fine ones tell what they tell"
+    unlike = np.linspace(-0.9, 0.9, 10)
+    still = fields._without_coarse(between(unlike, v), unlike, v, np.ones(10, dtype=bool)).spread
+    assert still.told and 0.7 * between(unlike, v).spread.low < still.low < between(unlike, v).spread.low
+
+
+@pytest.mark.parametrize(
+    ("tilt", "ends"),
+    [
+        (Estimate(-0.975, -1.0, 1.0), (0.0, 0.006 / 0.025)),  # r is open: up to r = 1, where it is that of ln r
+        (Estimate(0.5, 0.4, 0.6), (0.002 * 0.8, 0.006 * 1.2)),
+        (Estimate(0.1, -0.1, 0.3), (0.002 * 7 / 9, 0.006 / 0.9)),
+        (Estimate(0.5, 0.5, 0.5), (0.002, 0.006)),
+    ],
+)
+def test_the_spread_of_an_asymmetry_that_is_open_is_open(tilt: Estimate, ends: tuple[float, float]) -> None:
+    """Of an exponential that leaves its A open it was told as if A were known: 0.003, at most 0.006, of 0.1."""
+    found = fields._by_asymmetry(Estimate(0.003, 0.002, 0.006), tilt)
+    assert (found.low, found.high) == pytest.approx(ends)
+    assert found.value == 0.003 and found.told == (ends[0] > 0)
+
+
+def test_a_soft_bound_may_be_as_near_as_a_chip_has_it() -> None:
+    """A hundredth of the mean bound: it ended at a fiftieth, beside which steps of such devices came out as nothing."""
+    found = scaled(0.01, 0.01)
+    own = laws._problem(found, "soft_bounds", ("base",), ("up", "down"), None).own
+    assert [one.high for one in own if one.name.startswith("bound")] == [200.0, 200.0]

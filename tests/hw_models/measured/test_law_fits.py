@@ -382,3 +382,37 @@ def test_intervals_of_drift_cover_for_few_devices_and_few_times() -> None:
         for name in held:
             held[name] += found.estimates[name].low <= truth[name] <= found.estimates[name].high
     assert min(held.values()) >= many * 0.95 - 3 * np.sqrt(many * 0.95 * 0.05), held
+
+
+def bent_currents(volts: np.ndarray, size: float = 200.0) -> np.ndarray:
+    return np.asarray(size * np.sinh(2 * volts) / np.sinh(2))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_currents_at_the_compliance_are_left_out(tmp_path: Path, sign: int) -> None:
+    """The curve was one that bends down, and the chip linear."""
+    v = sign * np.linspace(0.05, 1.0, 20)
+    current = np.clip(bent_currents(v), -100, 100)
+    found = fit_currents(table(tmp_path, {"voltage": v, "current": current}))
+    assert (found.law, found.points) == ("sinh", 13)
+    assert found.device == {"iv": "sinh", "iv_voltage": pytest.approx(0.5, rel=1e-3), "read_voltage": 0.65}
+    assert found.notes[0].startswith("7 readings at the compliance of the instrument")
+
+
+def test_a_curve_that_is_finely_read_has_no_compliance(tmp_path: Path) -> None:
+    v = np.linspace(-1, 1, 400)
+    found = fit_currents(table(tmp_path, {"voltage": v, "current": bent_currents(v)}))
+    assert found.points == 400 and not found.notes
+
+
+def test_a_loop_that_switches_is_no_curve(tmp_path: Path) -> None:
+    """A branch was never chosen: what both have in the mean bends as neither does."""
+    v = np.linspace(0, 1, 21)
+    both = {"voltage": np.append(v, v[::-1]), "current": np.append(bent_currents(v, 60.0), bent_currents(v[::-1]))}
+    found = fit_currents(table(tmp_path, both))
+    assert found.device == {}
+    line = "1 of 1 devices have several currents at one voltage, as in a loop that switches: the chip is left linear; "
+    assert f"{line}give one branch, without switching." in found.notes
+    assert fit_currents(table(tmp_path, both), "sinh").device["iv"] == "sinh", "asked for"
+    again = {"voltage": np.append(v, v[::-1]), "current": np.append(bent_currents(v), bent_currents(v[::-1]))}
+    assert not fit_currents(table(tmp_path, again)).notes, "there and back alike"

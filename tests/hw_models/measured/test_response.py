@@ -139,6 +139,8 @@ def test_a_single_cycle_of_one_device_and_pulses_alone() -> None:
         ({"response": "soft"}, "unknown response 'soft'"),
         ({"readings": "mine"}, "unknown readings 'mine': allowed are write, read, instrument"),
         ({"g_min": -1.0}, "g_min = -1.0: a conductance from 0 is needed"),
+        ({"g_max": "3"}, "g_max = '3': a conductance from 0 is needed"),
+        ({"g_max": True}, "g_max = True: a conductance from 0 is needed"),
         ({"g_min": 9.0, "g_max": 2.0}, "g_min = 9: it should be below g_max = 2 uS"),
     ],
 )

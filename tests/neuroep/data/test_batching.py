@@ -122,6 +122,9 @@ def test_empty_split_has_no_batches() -> None:
     ("size", "options", "line"),
     [
         (0, {}, "batch size 0: allowed are 1 and more"),
+        (True, {}, "batch size = True: should be a whole number from 1"),
+        (1.5, {}, "batch size = 1.5: should be a whole number from 1"),
+        (2, {"epoch": 1.5}, "epoch = 1.5: should be a whole number from 0"),
         (2, {"order": "lenght"}, "unknown order 'lenght': allowed are none, shuffled, length; did you mean 'length'?"),
         (2, {"sequences": ("txt",)}, "unknown sequence 'txt': allowed are text; did you mean 'text'?"),
     ],

@@ -165,6 +165,11 @@ FROM_TO = r"allowed are numbers from 1e-06 to 1e\+06"
         ({"dim": 0}, r"dim is \[0\]: allowed are whole numbers from 1"),
         ({"dim": 2.5}, r"dim is \[2.5\]: allowed are whole numbers from 1"),
         ({"dense": ()}, r"dense is \[\]: allowed are whole numbers from 1"),
+        ({"tokens": True}, r"tokens is \[True\]: allowed are whole numbers from 1"),
+        ({"tokens": float("nan")}, r"tokens is \[nan\]: allowed are whole numbers from 1"),
+        ({"tokens": "4"}, r"tokens is \['4'\]: allowed are whole numbers from 1"),
+        ({"dense": 4}, r"dense is 4: give a size for each dense layer, for example \(64, 2\)"),
+        ({"dense": "42"}, r"dense is '42': give a size for each dense layer, for example \(64, 2\)"),
         ({"dense": (4, 0)}, r"dense is \[4, 0\]: allowed are whole numbers from 1"),
         (
             {"readout": "poled"},

@@ -100,7 +100,7 @@ def test_a_failure_leaves_nothing(tmp_path, checkpoint, monkeypatch):
 
 def test_a_place_that_cannot_be_written(tmp_path, checkpoint):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError, match=r"file/run' cannot be written: '.*/file' is no directory$"):
         runs.create(tmp_path / "file" / "run", parse({}), {}, checkpoint)
 
 

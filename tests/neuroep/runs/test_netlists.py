@@ -243,7 +243,7 @@ def test_command(neuroep, trained, tmp_path):
         ({"split": "tset"}, DataError, "tset"),
         ({"arrays": ["dense_3"]}, ConfigError, "unknown array 'dense_3': allowed are query, dense_1, dense_2; did you"),
         ({"overrides": ["--engine.kind", "reference"]}, ConfigError, "engine.kind"),
-        ({"out": "none/net.cir"}, ConfigError, "cannot write '"),
+        ({"out": "none/net.cir"}, ConfigError, "net.cir': there is no directory '"),
     ],
 )  # fmt: skip
 def test_what_cannot_be(trained, tmp_path, change, error, line):
@@ -253,6 +253,13 @@ def test_what_cannot_be(trained, tmp_path, change, error, line):
         netlists.export(trained, out, **given)
     assert line in str(found.value) and "\n" not in str(found.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_is_refused_before_anything_settles(trained, tmp_path, monkeypatch):
+    """It was told after a minute."""
+    monkeypatch.setattr(netlists, "_opened", None)
+    with pytest.raises(ConfigError, match=r"it is a directory, and only a plain file is replaced$"):
+        netlists.export(trained, tmp_path, chip="pcm")
 
 
 def test_netlists_that_are_too_large(trained, tmp_path, monkeypatch):

@@ -29,7 +29,9 @@ from neuroep.engines.chip.rules import column_kernels, scaling
 from neuroep.engines.chip.rules.pulsed_array import PulsedArray
 from neuroep.engines.chip.rules.rule import CROSSBAR, LearningRule, Place
 from neuroep.engines.chip.rules.verified import columns_chip, read_back, until_right
+from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
+from neuroep.learning.optimisers import SGD, Optimiser
 
 GROWN = 0.01
 """Share of weights beyond what they may fill from which the range follows them."""
@@ -64,6 +66,17 @@ class InMemory(LearningRule):
             self.kept[LEFT_OUT] = np.zeros(weight.shape, bool)
             self._leave_out(weight)
         self.digital = self._ideal(np.zeros_like(weight) if self.accumulates else weight[:, :0], bias)
+
+    @classmethod
+    def refuse(cls, optimiser: Optimiser, scheme: str) -> None:
+        """Refuse all but plain SGD where no digital matrix beside the devices has moments."""
+        super().refuse(optimiser, scheme)
+        if cls.accumulates or (isinstance(optimiser, SGD) and not optimiser.momentum):
+            return
+        name = "momentum" if isinstance(optimiser, SGD) else "kind"
+        value = optimiser.momentum if isinstance(optimiser, SGD) else "adam"
+        learns = f"update scheme '{scheme}' learns by pulses in memory: allowed is 'sgd' without momentum"
+        raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
 
     def _range(self, weight: np.ndarray) -> float | None:
         """Return the weight range that leaves room for weights to grow; None leaves it to the layout."""

@@ -12,7 +12,6 @@ from hw_models.chip import Update
 from neuroep.engines.chip.rules.in_memory import InMemory
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
 from neuroep.engines.chip.rules.scaling import RunningSquare, symmetry
-from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Optimiser
 
@@ -61,16 +60,6 @@ class TrainedInMemory(InMemory):
         """Return SGD where changes are scaled: rates are sizes of steps then, whichever rule they were meant for."""
         plain = isinstance(optimiser, SGD) or not update.scaled
         return optimiser if plain else SGD(weight_decay=optimiser.weight_decay)
-
-    @classmethod
-    def refuse(cls, optimiser: Optimiser, scheme: str) -> None:
-        """Refuse all but plain SGD."""
-        super().refuse(optimiser, scheme)
-        if not isinstance(optimiser, SGD) or optimiser.momentum:
-            name = "momentum" if isinstance(optimiser, SGD) else "kind"
-            value = optimiser.momentum if isinstance(optimiser, SGD) else "adam"
-            learns = f"update scheme '{scheme}' learns by pulses in memory: allowed is 'sgd' without momentum"
-            raise ConfigError(f"optimiser.{name} = {value!r}: {learns}")
 
     def _wanted(self, contrast: Contrast, rate: float) -> WantedChange:
         """Return what an update is to change weights by, and move the bias likewise, exactly."""
