@@ -106,7 +106,7 @@ def test_a_tally_outlives_a_checkpoint(phases):
 
 @pytest.mark.parametrize("shape", [(7, 10), (5, 5)])
 def test_an_event_array_says_what_it_sent(shape):
-    """Changes of senders alone, each to all receivers; a state without a tally gives the same counters."""
+    """Rows, and changes of senders alone, each to all receivers; a state without a tally gives the same counters."""
     phase = CurrentPhase()
     array = EventArray(Events(state_range=1.0), shape, 0, "a", tally=Tally(phase))
     array.program(np.ones(shape, np.float32))
@@ -120,6 +120,8 @@ def test_an_event_array_says_what_it_sent(shape):
     rows = {(done.operation, (done.shape, done.bits), done.phase): number for done, number in array.performed().rows()}
     assert {key: number for key, number in rows.items() if number} == {
         ("write", whole[0], ""): shape[0] * shape[1],
+        ("product forward", (shape, None), "free"): 4,
+        ("product transposed", (shape, None), "nudged"): 3,
         ("event forward", whole[1], "free"): 2 * shape[1],
         ("synaptic forward", whole[1], "free"): 2 * shape[1] * shape[0],
         ("event transposed", whole[1], "nudged"): 3,

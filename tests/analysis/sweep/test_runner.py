@@ -119,7 +119,7 @@ class Shuffled(Executor):
         self.inner, self.draw = ThreadPoolExecutor(4), random.Random(seed)
 
     def submit(self, fn, /, *args, **kwargs):
-        pause = self.draw.random() * 0.05
+        pause = self.draw.random() * 0.3
 
         def later():
             time.sleep(pause)

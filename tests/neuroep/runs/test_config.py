@@ -156,7 +156,7 @@ def test_settings_are_frozen():
         ({"network": {"dense": [2.5]}}, ["network.dense.0 = 2.5", "whole number"]),
         ({"network": {"dense": 2}}, ["network.dense = 2", "list"]),
         ({"network": {"readout": "mean"}}, ["network.readout = 'mean'", "'flat' or 'pooled'"]),
-        ({"network": {"inverse_temperature": 0}}, ["network.inverse_temperature = 0", "greater than 0"]),
+        ({"network": {"inverse_temperature": 0}}, ["network.inverse_temperature = 0", "or equal to 0.000001"]),
         ({"network": {"inverse_temperature": float("inf")}}, ["network.inverse_temperature = inf", "finite"]),
         ({"network": {"potential": "hard"}}, ["network.potential = 'hard'", "did you mean"]),
         ({"network": {"potential": "tanh", "slope": 0.5}}, ["network.slope = 0.5", "hard_sigmoid"]),
