@@ -33,6 +33,7 @@ FILLING = ("sobol", "lhs")
 MOST = 100_000
 """Points of a design."""
 _STEPS = re.compile(r"\s*(-?\d+):(-?\d+)(?::(-?\d+))?\s*")
+_FRACTIONS = re.compile(r"-?[\d.]+(e-?\d+)?(:-?[\d.]+(e-?\d+)?){1,2}", re.IGNORECASE)
 _RANGE = re.compile(r"\s*(log:)?\s*([^,:]+?)\s*\.\.\s*([^,:]+?)\s*")
 
 Choice = dict[str, str]
@@ -203,6 +204,10 @@ def _interval(text: str, found: re.Match[str], whole: bool) -> Interval:
 def _steps(text: str, item: str, kinds: set[object]) -> list[str]:
     """Return the whole numbers of ``a:b`` or ``a:b:step``; anything else as it is."""
     found = _STEPS.fullmatch(item)
+    if found is None and kinds & {int, float} and _FRACTIONS.fullmatch(item):
+        ends = "..".join(item.split(":")[:2])
+        several = f"list the values, or take the range {ends} where one is asked for"
+        raise ConfigError(f"vary '{text}': '{item}' counts whole numbers; {several}")
     if found is None or not kinds & {int, float}:
         return [item]
     first, last, step = int(found[1]), int(found[2]), int(found[3] or 1)
