@@ -15,6 +15,7 @@ import numpy as np
 from hw_models.chip import Pulse
 from hw_models.errors import ChipError
 from hw_models.measured.laws import LEAST, MOST, STATES
+from hw_models.measured.own_ranges import either, with_own_ends
 from hw_models.measured.population import Estimate
 from hw_models.measured.reader import Reader
 
@@ -38,6 +39,10 @@ def shape_of(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str, Estim
         found = {}
         for way in ("up", "down"):
             found |= _exponential(read, way) if f"gamma_{way}" in read.names else {}
+        other = with_own_ends(read.fitted) if found else None
+        beside = None if other is None else Reader(other, read.bias)
+        for way in ("up", "down") if beside is not None else ():
+            found |= {name: either(found[name], one) for name, one in _exponential(beside, way).items()}
         return found
     return {}
 

@@ -30,7 +30,7 @@ class Reader:
     """
 
     def __init__(self, fitted: FittedResponse, bias: Array) -> None:
-        self.fitted, self.best = fitted, fitted.best
+        self.fitted, self.best, self.bias = fitted, fitted.best, bias
         self.covariance, self.inverse, self.goes = spread_of(self.best)
         self.covariance = self.covariance + np.diag(np.where(self.best.held, 0.0, bias**2))
         self.devices = len(self.best.own)
