@@ -40,9 +40,10 @@ def shape_of(read: Reader, estimates: Mapping[str, Estimate]) -> dict[str, Estim
         for way in ("up", "down"):
             found |= _exponential(read, way) if f"gamma_{way}" in read.names else {}
         other = with_own_ends(read.fitted) if found else None
-        beside = None if other is None else Reader(other, read.bias)
-        for way in ("up", "down") if beside is not None else ():
-            found |= {name: either(found[name], one) for name, one in _exponential(beside, way).items()}
+        if other is not None:
+            beside = Reader(other, read.bias)
+            for way in ("up", "down"):
+                found |= {name: either(found[name], one) for name, one in _exponential(beside, way).items()}
         return found
     return {}
 

@@ -12,7 +12,7 @@ from hw_models.kept_memory import sparse
 from hw_models.text import shown
 from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
-from neuroep.learning.contrast import Contrast
+from neuroep.learning.contrast import Contrast, Gradient
 from neuroep.learning.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Sequence, potentials
 
@@ -107,7 +107,7 @@ def check_contrasts(network: Network, contrasts: Mapping[str, Contrast]) -> None
     for synapse in network.synapses:
         if synapse.name not in contrasts:
             raise ConfigError(f"contrasts lack synapse '{synapse.name}': {needed}")
-        if not hasattr(contrasts[synapse.name], "weight_gradient"):  # rivals of EP give a gradient in its place
+        if not isinstance(contrasts[synapse.name], Gradient):
             kind = type(contrasts[synapse.name]).__name__
             raise ConfigError(f"the contrast of '{synapse.name}' is a {kind}: {needed}")
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -35,6 +35,17 @@ Piece: TypeAlias = tuple[slice, Callable[[], Array]]
 """Some rows of one end of a synapse: their place among all, and what computes their change."""
 Number: TypeAlias = "int | np.ndarray"
 """Of a phase since the free one, which is 0; (samples,) where samples take turns of their own."""
+
+
+@runtime_checkable
+class Gradient(Protocol):
+    """What an engine learns from: a contrast, or a gradient that is known, as rivals of EP give it."""
+
+    def weight_gradient(self) -> object:
+        """Return dL/dW."""
+
+    def bias_gradient(self) -> object:
+        """Return dL/db."""
 
 
 class Signal(Protocol):
