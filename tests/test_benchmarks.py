@@ -30,7 +30,7 @@ SMALLEST = {
     "slow_noise": ["--steps", "1", "--batch", "8"],
     "speed": ["--help"],
     "stopping": ["--help"],
-    "sweep": ["--trials", "4", "--repeats", "1", "--limit", "50"],
+    "sweep": ["--trials", "4", "--repeats", "1"],
     "torch_chip": ["--samples", "2", "--repeats", "1", "--chips", "rram"],
     "verdicts": ["--help"],
     "wires": ["--largest", "32", "--repeats", "1"],

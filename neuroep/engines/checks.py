@@ -12,7 +12,7 @@ from hw_models.kept_memory import sparse
 from hw_models.text import shown
 from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.errors import CheckpointError, ConfigError, DataError, nearest, unknown
-from neuroep.learning.contrast import Contrast, Gradient
+from neuroep.learning.contrast import Gradient
 from neuroep.learning.optimisers import LARGEST_RATE, SGD, Adam, Optimiser
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Network, Projection, Sequence, potentials
 
@@ -99,7 +99,7 @@ def kinds(network: Network, batch: Batch, sequence: Sequence) -> np.ndarray | No
     return every.ravel()
 
 
-def check_contrasts(network: Network, contrasts: Mapping[str, Contrast]) -> None:
+def check_contrasts(network: Network, contrasts: Mapping[str, Gradient]) -> None:
     """Refuse what is not the contrasts of all synapses with a ConfigError."""
     needed = "give a contrast by the name of each synapse, as estimator.measure(engine, batch).contrasts"
     if not isinstance(contrasts, Mapping):

@@ -1,6 +1,6 @@
 """What a sweep costs beside its trials, and trials per minute of one and of two workers.
 
-    python tests/benchmarks/sweep.py [--trials 200] [--repeats 2] [--limit REVIEWS] [--out sweep.json]
+    python tests/benchmarks/sweep.py [--trials 200] [--out sweep.json]
 
 nothing     trials that return at once, through the ledger, the stop rule and two worker processes: what a trial costs
             the machinery, and the same without processes
@@ -147,14 +147,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--limit", type=int, help="reviews to train on, which no figure depends on")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         tiny, reviews = Path(folder) / "tiny", Path(folder) / "reviews"
         training.train(configuration.parse(TINY), tiny, progress=False)
-        few = [] if arguments.limit is None else ["--limit", str(arguments.limit)]
-        training.train(demo.settings({"epochs": 1}), reviews, overrides=few, progress=False)
+        training.train(demo.settings({"epochs": 1}), reviews, progress=False)
         page: dict[str, Any] = {"machine": platform.machine(), "cpus": os.cpu_count(), "load": os.getloadavg()[0]}
         with ThreadPoolExecutor(1) as threads:
             seconds, _ = seconds_of(Instead(threads, nothing), tiny, arguments.trials)

@@ -314,6 +314,21 @@ def test_rows_beside_reference_lines_take_the_time_of_rows(lines):
     assert latency.update(counted, constants) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
 
+def updated(chip: dict[str, object], times: int = 2) -> tuple[Tally, Constants, list]:
+    """Return what the last of some updates took, its prices, and arrays that take turns; a first has what came before.
+    """
+    session = opened(chip)
+    engine, batch = session.engine, costs._batch(session)
+    for _ in range(times):
+        before = engine.performed()
+        measured = session.estimator.measure(engine, batch, 0)
+        engine.update(measured.contrasts, session.rates(session.epoch))
+    counted = bills.between(engine.performed(), before)
+    parts = {done.part for done, _ in counted.rows()}
+    turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
+    return counted, Constants(session.config.chip), turns
+
+
 REFRESHED = {"device.cell.refresh_above": 0.02, "device.cell.refresh_lesser": 0.0, "device.cell.refresh_rounds": 2}
 
 
@@ -329,15 +344,7 @@ def test_the_tally_takes_the_seconds_of_arrays_that_take_turns(scheme, kind):
         chip |= {"device.cell.refresh_every": 1, **REFRESHED}
     if kind == "refreshed in tiles":
         chip |= {"crossbar.rows": 5, "crossbar.columns": 3}
-    session = opened(chip)
-    engine, batch = session.engine, costs._batch(session)
-    for _ in range(2):  # the first has what came before it
-        before = engine.performed()
-        measured = session.estimator.measure(engine, batch, 0)
-        engine.update(measured.contrasts, session.rates(session.epoch))
-    counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
-    parts = {done.part for done, _ in counted.rows()}
-    turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
+    counted, constants, turns = updated(chip)
     assert max(map(len, turns)) > 1 or scheme in ("pulsed", "mixed_precision")
     assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
 
@@ -347,14 +354,7 @@ def test_both_paths_of_a_closed_loop_are_read_side_by_side():
     chip: dict[str, object] = {"timing.pulse": 1e-6, "timing.integration": 1e-6, "update.scheme": "mixed_precision"}
     chip |= {"device.pulse.dw_min": 0.01, "cost.mac_energy": 1.0, "transposed.devices": "own"}
     chip |= {"update.verify.tolerance": 0.005, "update.verify.rounds": 10, "transposed.mismatch": 0.02}
-    session = opened(chip)
-    engine, batch = session.engine, costs._batch(session)
-    before = engine.performed()
-    measured = session.estimator.measure(engine, batch, 0)
-    engine.update(measured.contrasts, session.rates(session.epoch))
-    counted, constants = bills.between(engine.performed(), before), Constants(session.config.chip)
-    parts = {done.part for done, _ in counted.rows()}
-    turns = [bills._named(synapse.name, parts) for synapse in session.network.synapses]
+    counted, constants, turns = updated(chip, times=1)
     names = "dense_1", "dense_1 transposed"
     assert all(counted.number("product forward", "update", name) > 32 for name in names)
     assert latency.update(counted, constants, turns) == near(bills.elapsed(constants, counted, ("update",))["update"])
