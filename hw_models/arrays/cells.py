@@ -367,12 +367,18 @@ class DeviceCells:
 
     def updated(self, first: bool = True) -> None:
         """End pulses of this array: refresh pairs if it is time to, behind the first pulses of an update alone."""
-        self.taken = Taken()
+        self.taken, due = Taken(), self.due
         if not first:
             return
         self.counts[1] += 1
-        if self.refreshing is not None and self.cell.refresh_every and self.counts[1] % self.cell.refresh_every == 0:
+        if self.refreshing is not None and due:
             self.taken = self.refreshing.run()
+
+    @property
+    def due(self) -> bool:
+        """Whether pairs are looked at behind this update."""
+        every = self.cell.refresh_every
+        return self.refreshing is not None and every is not None and (int(self.counts[1]) + 1) % every == 0
 
     def moved(self, touched: Sequence[Array]) -> None:
         """Show states that were moved from outside, with new write noise of who was written."""
