@@ -17,7 +17,8 @@ below 0: neither write noise nor the error of a reference takes what a device sh
 device has a response, bounds and draws of its own; lines fire once for both of a pair, and alike for the arrays of both
 paths, where the transposed one has devices of its own: these get the same pulses, and answer each in its own way. A
 bidirectional pair moves by two steps for each pulse, so half as many are asked for
-(:attr:`hw_models.chip.Device.granule`).
+(:attr:`hw_models.chip.Device.granule`). As programming leaves one of its devices at g_min, where pulses down end, a
+weight that grows from there moves by one step, half of what was asked for, and one that shrinks by two.
 
 **Write noise**: pulses move a state that stays hidden, and what is read is s + write_noise dw_min xi, with xi drawn
 anew whenever the device gets a pulse, or is programmed or reset. Who got one is known of trains that are played, and of
