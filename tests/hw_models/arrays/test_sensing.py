@@ -181,8 +181,9 @@ def test_what_amplifies_a_line_does_not_amplify_the_noise_of_its_converter(devic
     bar = bar_of({"range": 3.0, "noise": 0.005}, **made)
     reads = bar.transposed(np.repeat(S[:1], 4000, axis=0)) / bar.weight_range
     other = bar.other or bar
-    gains = np.stack([1.5 * (1 + 0.3 * plain.normals(key(3, other.name, "transposed", "line gain"), 0, tile, line, 1)[0])
-                      for line in range(11) for tile in range(3)]).reshape(11, 3)  # fmt: skip
+    own = key(3, other.name, "transposed", "line gain")
+    spread = [[plain.normals(own, 0, tile, line, 1)[0] for tile in range(3)] for line in range(11)]
+    gains = 1.5 * (1 + 0.3 * np.array(spread))
     parts = [np.square(S[0, i:j]).sum() for i, j in plain.tiles(7, COLUMNS)]
     wanted = 3 * 0.015**2 + 2 * (read_noise / 25) ** 2 * np.square(gains) @ parts
     np.testing.assert_allclose(reads.var(axis=0) / wanted, 1, atol=5 * np.sqrt(2 / 4000))
