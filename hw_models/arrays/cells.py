@@ -17,7 +17,8 @@ below 0: neither write noise nor the error of a reference takes what a device sh
 device has a response, bounds and draws of its own; lines fire once for both of a pair, and alike for the arrays of both
 paths, where the transposed one has devices of its own: these get the same pulses, and answer each in its own way. A
 bidirectional pair moves by two steps for each pulse, so half as many are asked for
-(:attr:`hw_models.chip.Device.granule`).
+(:attr:`hw_models.chip.Device.granule`). As programming leaves one of its devices at g_min, where pulses down end, a
+weight that grows from there moves by one step, half of what was asked for, and one that shrinks by two.
 
 **Write noise**: pulses move a state that stays hidden, and what is read is s + write_noise dw_min xi, with xi drawn
 anew whenever the device gets a pulse, or is programmed or reset. Who got one is known of trains that are played, and of
@@ -367,12 +368,18 @@ class DeviceCells:
 
     def updated(self, first: bool = True) -> None:
         """End pulses of this array: refresh pairs if it is time to, behind the first pulses of an update alone."""
-        self.taken = Taken()
+        self.taken, due = Taken(), self.due
         if not first:
             return
         self.counts[1] += 1
-        if self.refreshing is not None and self.cell.refresh_every and self.counts[1] % self.cell.refresh_every == 0:
+        if self.refreshing is not None and due:
             self.taken = self.refreshing.run()
+
+    @property
+    def due(self) -> bool:
+        """Whether pairs are looked at behind this update."""
+        every = self.cell.refresh_every
+        return self.refreshing is not None and every is not None and (int(self.counts[1]) + 1) % every == 0
 
     def moved(self, touched: Sequence[Array]) -> None:
         """Show states that were moved from outside, with new write noise of who was written."""

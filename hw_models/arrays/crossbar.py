@@ -8,9 +8,10 @@ Signal path of a product, forward with x (rows, in) and transposed with s (rows,
 Forward drives row tiles of ``crossbar.rows`` inputs; transposed drives column tiles of ``crossbar.columns`` outputs and
 senses the rows of the same devices. Currents are in units of a: one device pair at full swing driven with signal 1 is
 1. The full scale of an ADC is its range times the DAC's range (1 without one); forward and transposed have converters
-of their own. Noise of an ADC adds to the read noise ahead of its quantiser. The offset mapping with a digital reference
-converts whole currents, 2 G/span per signal, and subtracts the middle from the sum over tiles and slices, behind the
-drift compensation, as often as the sum of the DAC's codes (programming.py): the middle takes a part of the ADC's range.
+of their own. Noise of an ADC adds to the read noise at its input, behind what amplifies the line. The offset mapping
+with a digital reference converts whole currents, 2 G/span per signal, and subtracts the middle from the sum over tiles
+and slices, behind the drift compensation, as often as the sum of the DAC's codes (programming.py): the middle takes a
+part of the ADC's range.
 
 Read noise is drawn anew in every read, once per tile output with the variance of the sum over devices (tiles.py), or
 with ``exact_noise`` for every device and sample. Reference lines of the offset mapping add one draw per sample and tile

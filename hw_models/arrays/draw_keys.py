@@ -54,6 +54,11 @@ class Keys:
         return self._key("adc")
 
     @cached_property
+    def sensed(self) -> Array:
+        """Noise of the ADC behind lines that amplify."""
+        return self._key("sensed")
+
+    @cached_property
     def carried(self) -> Array:
         """Noise that is carried from read to read."""
         return self._key("carried")

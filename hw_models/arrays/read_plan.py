@@ -49,7 +49,9 @@ class ReadPlan:
     Attributes
     ----------
     grid, floor : Grid, float
-        Levels of the ADC, and the variance of its noise.
+        Levels of the ADC, and the variance of its noise as far as that is drawn with the noise of reads.
+    behind : float
+        Standard deviation of the noise of the ADC where lines are amplified ahead of it; ``floor`` is then 0.
     plain : bool
         Whether noise, conversion and sum of a tile are one pass over its currents.
     raw : bool
@@ -129,7 +131,9 @@ class ReadPlan:
         settings, law = stored.converters.dac, stored.device.current_voltage
         self.observing = dac.observing or adc.observing
         self.drives, self.noisy_codes = dac.acts, dac.noise > 0
-        self.grid, self.floor = adc.grid, adc.noise**2
+        amplified = self.sensing is not None and self.sensing.amplifies
+        self.grid, self.floor = adc.grid, 0.0 if amplified else adc.noise**2
+        self.behind = adc.noise if amplified else 0.0
         self.plain = not (self.sensing or adc.observing or (adc.acts and adc.converter.stochastic))
         self.raw = stored.devices.digital and (self.sensing is not None or adc.acts or adc.observing)
         self.run = one_by_one if adc.observing else stored.run

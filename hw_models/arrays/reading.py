@@ -467,6 +467,9 @@ class Product:
         adc, sensing = plan.adc, plan.sensing
         if sensing is not None:
             math.apply(lambda there: sensing.reach(there, *where, self.full), current)
+        if plan.behind:
+            z = math.normals((self.keys.sensed, *dither[1:]), tuple(current.shape))
+            current += math.cast(z * plan.behind, current)
         if adc.observing:
             adc.sample(math.host(current / float(self.full) if adc.relative else current))
             return 0

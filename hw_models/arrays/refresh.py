@@ -1,8 +1,8 @@
 # Tested by tests/hw_models/arrays/test_refresh.py.
 """Refresh of one-sided pairs: when, how many, how they are written again, and what it costs.
 
-Devices that only grow end at their bound. Every ``refresh_every`` updates of an array both devices of all pairs are
-read, r+- = s+- + refresh_noise xi, and a pair is refreshed where
+Devices that only grow end at their bound. Every ``refresh_every`` updates, whether or not they gave an array
+pulses, both devices of all its pairs are read, r+- = s+- + refresh_noise xi, and a pair is refreshed where
 
     max(r+, r-) > refresh_above w_max   and   min(r+, r-) > refresh_lesser w_max
 

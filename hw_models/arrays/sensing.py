@@ -2,11 +2,12 @@
 
 A current x of one tile and line, read noise in, reaches the quantiser as
 
-    v = (1 + gain_k)((1 + g)(1 + g_j) x + o_j) + offset_k range,      w = v + inl_k range b(r)
+    v = (1 + gain_k)((1 + g)(1 + g_j) x + o_j + noise range z) + offset_k range,      w = v + inl_k range b(r)
 
 with g, g_j and o_j of the transposed path (:class:`hw_models.chip.transposed.Transposed`; forward they are 0) at line j
-of the tile, and k the ADC of line j, one for every ``adc.columns`` neighbours of a tile. r runs from -1 to 1 over the
-levels of the ADC, beyond its ends the last term is 0:
+of the tile, and k the ADC of line j, one for every ``adc.columns`` neighbours of a tile, whose noise is at its input:
+what amplifies the line does not amplify it. r runs from -1 to 1 over the levels of the ADC, beyond its ends the last
+term is 0:
 
     bow   b(r) = 1 - r^2                    second harmonic; peak 1 in the middle
     s     b(r) = 3 sqrt(3)/2 (r - r^3)      third harmonic; peaks +-1 at r = +-1/sqrt(3)

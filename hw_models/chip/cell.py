@@ -17,7 +17,9 @@ class Cell(Part):
     kind: Literal["single", "one_sided", "bidirectional"] = at("update", default="single")
     """Which devices take the pulses of a weight. Single: one state, which sets the conductances of a pair. One-sided:
     two devices that only grow, each with its own response, bounds and history; pulses up go to G+, pulses down to G-.
-    Bidirectional: two devices; a pulse up raises G+ and lowers G-, a pulse down does the opposite."""
+    Bidirectional: two devices; a pulse up raises G+ and lowers G-, a pulse down does the opposite. Programming leaves
+    one of the two at g_min, which no pulse lowers further: from there a pulse lets a weight grow by one step, and
+    shrink by two."""
     reference_at: Literal["symmetry", "middle"] | None = at("programming", default=None)
     """With crossbar.reference = 'device': where the reference device of a weight is programmed. Symmetry: at the state
     at which the steps up and down of the weight's device are alike. Middle: at weight 0. Unset is symmetry; if the root

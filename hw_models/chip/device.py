@@ -180,7 +180,7 @@ class Device(Part):
 
     @property
     def granule(self) -> float:
-        """What one pulse changes a weight of 0 by, a share of the weight range."""
+        """What one pulse changes a weight of 0 by where all of its devices move, a share of the weight range."""
         return self.pulse.dw_min * self.moved
 
     @property

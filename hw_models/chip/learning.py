@@ -33,7 +33,8 @@ class Update(Part):
     """Digital: a programming writes only the devices of weights that should move by more than this since their last
     write, see :mod:`hw_models.arrays.last_writes`. 0 writes all."""
     granule: Positive | None = at("update", "of the weight range", None)
-    """Mixed precision: accumulated change that one pulse moves. Unset takes dw_min."""
+    """Mixed precision: accumulated change that one pulse moves. Unset takes dw_min, and twice that for bidirectional
+    pairs, whose two devices both move."""
     trains: Literal["expected", "stochastic"] = at("update", default="expected")
     """Trains. Expected: one step with the mean, variance and correlation of the train. Stochastic: every train pulse by
     pulse. Both describe the same pulses. Without noise they agree wherever the order of pulses does not matter."""

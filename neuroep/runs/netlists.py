@@ -213,6 +213,9 @@ def _header(found: Netlist, session: Session, label: int, loop: bool) -> Iterato
     yield comment("  ammeters at 0 V on sensed lines, behind them the current that neuroep computes;")
     yield comment("  dense neurons, 1 V for a state of 1, behind them the settled state")
     yield comment("out: noise, ADC, errors of what senses, digitiser of states, softmax; attention states are sources")
+    if chip is not None and chip.wires.refresh_every > 1:
+        kept = f"wires.refresh_every = {chip.wires.refresh_every}"
+        yield comment(f"{kept}: currents are of the wires as they are, settled states of the attenuation solved last")
     if loop:
         yield comment("loop: dense neurons drive the lines, without a DAC; the operating point is their settled state")
     for name_of, read in found.reads.items():

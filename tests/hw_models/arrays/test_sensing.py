@@ -172,6 +172,23 @@ def test_noise_comes_ahead_of_the_errors():
     assert found.std() / found.mean() == pytest.approx(0.04, rel=0.03)
 
 
+@pytest.mark.parametrize("read_noise", [0.0, 0.2])
+@pytest.mark.parametrize("devices", ["same", "own"])
+def test_what_amplifies_a_line_does_not_amplify_the_noise_of_its_converter(devices, read_noise):
+    """Of 4000 reads: variances of single lines within 5 sigma. Three column tiles, each with a converter of its own."""
+    path = {"gain": 0.5, "gain_spread": 0.3, "devices": devices}
+    made = {"transposed": path, "device": {"read_noise": read_noise}}
+    bar = bar_of({"range": 3.0, "noise": 0.005}, **made)
+    reads = bar.transposed(np.repeat(S[:1], 4000, axis=0)) / bar.weight_range
+    other = bar.other or bar
+    own = key(3, other.name, "transposed", "line gain")
+    spread = [[plain.normals(own, 0, tile, line, 1)[0] for tile in range(3)] for line in range(11)]
+    gains = 1.5 * (1 + 0.3 * np.array(spread))
+    parts = [np.square(S[0, i:j]).sum() for i, j in plain.tiles(7, COLUMNS)]
+    wanted = 3 * 0.015**2 + 2 * (read_noise / 25) ** 2 * np.square(gains) @ parts
+    np.testing.assert_allclose(reads.var(axis=0) / wanted, 1, atol=5 * np.sqrt(2 / 4000))
+
+
 def test_stochastic_rounding_has_the_bent_value_as_its_mean():
     adc = {"bits": 4, "range": 2.0, "inl": 0.1, "stochastic": True}
     for dnl in (0.0, 0.3):

@@ -212,6 +212,19 @@ def test_the_header_says_what_is_in(folder):
     assert text.endswith(".op\n.end\n")
 
 
+def test_attenuation_that_is_kept_is_said(tmp_path):
+    """Pairs that pulses move are cut to bounds of their own behind the first solution of the wires."""
+    pair = DEVICE | {"g_min_spread": 0.2, "cell": {"kind": "one_sided"}, "pulse": {"w_min": 0.0}}
+    how = {"wires": {"r_bit": 50.0, "refresh_every": 3}, "update": {"scheme": "pulsed"}}
+    made = Chip.parse({"name": "mine", "device": pair, **how})
+    how = {"overrides": TIGHT, "arrays": ["dense_1", "dense_2"]}
+    found = netlists.export(settings("pooled"), tmp_path / "net.cir", chip=made, **how)
+    line = "* wires.refresh_every = 3: currents are of the wires as they are, settled states of the attenuation solved"
+    assert line in found.out.read_text()
+    ammeters, states = differences(found, spice.solve(found.out.read_text()))
+    assert ammeters < SAME < states
+
+
 def test_names_from_outside_stay_comments(tmp_path):
     """A chip's citation or a class with a line end in it makes no statement."""
     made = chip("pooled").model_copy(update={"name": "a\n.include /etc/passwd"})

@@ -211,6 +211,14 @@ class InMemory(LearningRule):
             self._faded.discard(label)
         return 0
 
+    def _end_idle(self) -> int:
+        """End an update for crossbars that got no pulses in it, whose pairs are refreshed if it is time to.
+
+        Returns how many weights are not finite.
+        """
+        due = [label for label, group in self.groups.items() if any([each.idle() for each in group])]
+        return self._pulsed(*due) if due else 0
+
     def _widen(self) -> int:
         """Write all devices of the weights with twice the range where too many are near their bounds.
 

@@ -12,7 +12,7 @@ Source: Nandakumar et al., Front. Neurosci. 14:406, 2020.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -98,17 +98,18 @@ class MixedPrecision(InMemory):
             if bad:
                 return bad
             self._reads(columns)
-        return self._end()
+        return self._refreshed(self._pulsed)
 
     def _compared(self, columns: int) -> None:
         """Count the digital arithmetic of what devices lack, of so many columns."""
         shape = self.crossbar.shape
         self.tally.add(self.place.name, "multiply-add verify", 2 * columns * shape[0], shape)
 
-    def _end(self) -> int:
-        """End an update: pairs are refreshed if it is time to, and then read; return as :meth:`update` does."""
+    def _refreshed(self, end: Callable[[], int]) -> int:
+        """End an update by what refreshes pairs if it is time to, which are then read; return as :meth:`update` does.
+        """
         before = [int(loop.array.devices.counts[2]) for loop in self.loops]
-        bad = self._pulsed()
+        bad = end()
         every = np.arange(self.crossbar.shape[1])
         after = [int(loop.array.devices.counts[2]) for loop in self.loops]
         self._reads([every if n > old else every[:0] for n, old in zip(after, before, strict=True)])
@@ -116,7 +117,7 @@ class MixedPrecision(InMemory):
 
     def _reads(self, columns: Sequence[np.ndarray]) -> None:
         """Read columns of the devices of every array, side by side, which takes its time."""
-        self.seconds += max(loop.read(each) for loop, each in zip(self.loops, columns, strict=True))
+        self.seconds += max((loop.read(each) for loop, each in zip(self.loops, columns, strict=True)), default=0.0)
 
     def _give(self, whole: Sequence[np.ndarray], number: int, last: bool = True) -> int:
         """Give every array whole numbers of pulses, (out, in), whose draws ``number`` keys.
@@ -145,11 +146,12 @@ class MixedPrecision(InMemory):
         return (self.digital.weight / self.crossbar.weight_range, 0.0) if self.loops else super()._grown()
 
     def _idle(self) -> int:
-        """Let an update pass in which no granule is moved."""
+        """Let an update pass in which no granule is moved; return as :meth:`update` does."""
         self.seconds = 0.0
-        self._leak()
+        self._wait()
+        bad = self._refreshed(self._end_idle)
         self._reread_faded()
-        return 0
+        return bad
 
 
 RULE = MixedPrecision

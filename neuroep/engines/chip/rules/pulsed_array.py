@@ -146,6 +146,17 @@ class PulsedArray:
         self._note()  # further pulses of this update are felt for themselves
         return int(column_kernels.not_finite(stored))
 
+    def idle(self) -> bool:
+        """Count an update that gave these devices no pulses, and return whether it is time to look at their pairs.
+
+        Then :meth:`pulsed` counts it. Counted are updates of pairs that are refreshed.
+        """
+        if not self._begun or self.devices.refreshing is None or self.devices.due:
+            return self._begun and self.devices.due
+        self.devices.updated()
+        self._begun = False
+        return False
+
     def at_bounds(self) -> float:
         """Return the share of devices at their bounds."""
         return self.devices.at_bounds(EDGE)

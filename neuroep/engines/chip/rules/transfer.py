@@ -180,6 +180,7 @@ class TransferRule(TrainedInMemory):
         bad = self._pulsed(FAST)
         if not (bad or self.updates % self.every):
             bad = self._transfer(wanted, step)
+        bad = bad or self._end_idle()
         self._reread_faded()
         return bad
 

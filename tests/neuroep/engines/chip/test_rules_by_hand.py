@@ -283,3 +283,28 @@ def test_finer_arrays_that_begin_with_nothing_are_read_by_products():
     finer.stored[:] = 0.1
     finer.refresh()
     np.testing.assert_allclose(finer.forward(states), states.sum(1, keepdims=True) * 0.1 * np.ones(3), atol=0.01)
+
+
+LOOKED = [
+    ("pulsed", {}), ("agad", {"update.transfer.every": 5}), ("momentum", {"update.transfer.columns": 1}),
+    ("residual", {}),
+    ("mixed_precision", {"update.transfer.every": 5}),
+    ("mixed_precision", {"update.transfer.every": 5, "update.verify.tolerance": 0.05}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scheme", "fields"), LOOKED)
+def test_pairs_are_looked_at_every_so_many_updates_whether_or_not_these_gave_pulses(scheme, fields):
+    """Every second of twelve updates, with two products for every input; a look finds what is full by then."""
+    pair = {"device.cell.kind": "one_sided", "device.pulse.w_min": 0.0, "device.cell.refresh_every": 2}
+    rule = made(scheme, **pair, **fields, **{"device.pulse.dw_min": 0.02, "timing.integration": 1e-6})
+    for number in range(12):
+        if number == 10:
+            for group in rule.groups.values():
+                group[0].devices.states[0][:] = group[0].devices.states[1][:] = 0.9
+        rule.update(contrast(np.zeros(3), np.zeros(4)), 0.01)
+    for group in rule.groups.values():
+        np.testing.assert_array_equal(group[0].devices.counts[1:3], (12, 12))  # updates, pairs refreshed
+    looks = {name: bar.tally.number("forward") for name, bar in rule.crossbars.items()}
+    assert looks["crossbar"] >= 6 * 2 * SHAPE[1]
+    assert rule.seconds >= 2 * SHAPE[1] * 1e-6
