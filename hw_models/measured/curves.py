@@ -24,6 +24,8 @@ a reading that stands apart from both neighbours is no state."""
 UNLIKE, SURELY, BLOCKS = 50.0, 6.0, 6
 """Factor between devices from which one is in another unit, if pulses move it; standard deviations from which a
 movement is no noise; and blocks of a row of readings whose means are compared."""
+MOST_OFF = 0.1
+"""Share of a device's readings beyond which these are no glitches."""
 MOST = 0.01
 """Share of the readings that may be left out so."""
 WHITE = 0.75
@@ -112,6 +114,10 @@ def check(found: Curves) -> Curves:
     off = np.abs(g - middle[:, None]) > GLITCH * way if way > 0 else g > np.inf
     if off.any():
         device, place = np.argwhere(off)[0]
+        if off[device].mean() > MOST_OFF:
+            rest = np.delete(middle, device)
+            shown = f"goes from {low[device]:.4g} to {high[device]:.4g} uS, others are about {np.median(rest):.4g}"
+            raise ChipError(f"conductance of device '{found.names[device]}' {shown}: is it in another unit?")
         shown = f"{g[device, place]:g} uS, where its others are {low[device]:g} to {high[device]:g}"
         raise ChipError(f"conductance of device '{found.names[device]}', reading {place}: {shown}: a glitch?")
     _check_units(found)
@@ -119,6 +125,9 @@ def check(found: Curves) -> Curves:
     for sign, word, other in ((1, "up", "lower"), (-1, "down", "higher")):
         own = change[found.known & (np.sign(found.pulses) == sign)] * sign
         if len(own) > 1 and own.mean() < -2 * own.std() / np.sqrt(len(own)):
+            if float(np.nanmedian(g)) < 0:
+                shown = f"conductances are below 0, {float(np.nanmedian(g)):.4g} uS in the middle"
+                raise ChipError(f"{shown}: currents have the sign of their read voltage, so turn one of the two")
             raise ChipError(f"pulses {word} lead to {other} conductances: are the columns or directions swapped?")
     _check_ways(found)
     return found
