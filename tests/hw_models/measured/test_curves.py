@@ -149,3 +149,11 @@ def test_a_device_of_which_all_is_larger_has_another_unit() -> None:
     g = np.stack([ramp(), 1000 * ramp(), ramp()])
     with pytest.raises(ChipError, match=r"device '1' goes from .* others are about .*: is it in another unit"):
         curves.check(curves_of(g, UP_DOWN))
+
+
+def test_what_is_left_of_steps_where_curves_end() -> None:
+    """Steps that go like exp(-g) shrink and never end: their last quarter is no bound; a hard one has none left."""
+    steps = np.log(1 + 0.5 * np.arange(41))
+    assert 0.05 < curves.ending(curves_of([steps, 1.1 * steps], [1] * 40), 1) < curves.SHRUNK
+    hard = np.minimum(np.arange(41.0), 25) + np.random.default_rng(0).normal(0, 0.01, (2, 41))
+    assert curves.ending(curves_of(hard, [1] * 40), 1) == 0
