@@ -208,6 +208,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     ConfigError
         If its configuration, or an override, cannot be.
     """
+    if not isinstance(path, str | Path):
+        raise CheckpointError(f"path is {shown(path)}: the name of a run directory is needed")
     path = Path(path)
     if not os.path.isdir(path):
         raise CheckpointError(f"run directory '{path}' {absence(path)}")
