@@ -24,7 +24,7 @@ from hw_models.chip import pages
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from neuroep.errors import ConfigError, unknown
-from neuroep.runs import config as configuration, directory as runs
+from neuroep.runs import config as configuration, directory as runs, seals
 from neuroep.runs.building import check_cost, check_update
 from neuroep.runs.config import Config
 from neuroep.runs.directory import Run
@@ -93,7 +93,8 @@ def run(
         result = Comparison(Path(out), mode, settings["local"], found, bench.baseline, used, asked)
         with own_look():
             save(picture(result), place / PICTURE)
-        (place / RESULTS).write_text(runs.as_json(result.as_dict(), indent=1) + "\n", encoding="utf-8")
+        page = seals.closed(runs.plain(result.as_dict()))
+        (place / RESULTS).write_text(runs.as_json(page, indent=1) + "\n", encoding="utf-8")
         (place / TABLE).write_text(replace(result, out=place).as_text().replace(str(place), str(out)) + "\n", "utf-8")
     return result
 

@@ -15,7 +15,7 @@ from hw_models.reading import Entries, Page, read_json
 from hw_models.text import lined
 from neuroep.data.text_corpus import TextCorpus
 from neuroep.errors import ConfigError
-from neuroep.runs import config as configuration, limits
+from neuroep.runs import config as configuration, limits, seals
 from neuroep.runs.bills import quantity
 from neuroep.runs.config import Config
 from neuroep.runs.tables import Tabular
@@ -102,7 +102,7 @@ def load(directory: str | Path) -> Comparison:
     """
     path = Path(directory) / RESULTS
     try:
-        page = read_json(path)
+        page = seals.unclosed(read_json(path))
         found = tuple(_contestant(one) for one in page["engines"].values())
         chips = {name: Chip.parse(values) for name, values in page["chips"].items()}
         config = configuration.parse(page["config"], str(path))

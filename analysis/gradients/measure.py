@@ -33,9 +33,9 @@ from neuroep.gradients.health import output_health
 from neuroep.gradients.yardsticks import Implicit, as_reference
 from neuroep.network import AttentionLayer, Network
 from neuroep.network.potentials import HardSigmoid
-from neuroep.runs import advice
+from neuroep.runs import advice, seals
 from neuroep.runs.config import Config
-from neuroep.runs.directory import Run, as_json, environment
+from neuroep.runs.directory import Run, as_json, environment, plain
 from neuroep.runs.progress import bar
 from neuroep.runs.session import Session
 from neuroep.runs.tables import Tabular
@@ -281,7 +281,8 @@ def fitting(network: Network, steps: int, most: int = SAMPLES) -> int:
 
 
 def _write(result: GradientCheck, folder: Path) -> None:
-    (folder / CURVES).write_text(as_json(result.as_dict(), indent=1) + "\n", encoding="utf-8")
+    page = seals.closed(plain(result.as_dict()))
+    (folder / CURVES).write_text(as_json(page, indent=1) + "\n", encoding="utf-8")
     with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["parameter", "estimator", "beta", "cosine", "relative_error"])

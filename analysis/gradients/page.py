@@ -15,7 +15,7 @@ from analysis.gradients.pictures import Sheet, sheets
 from hw_models.reading import Entries, Page, read_json
 from neuroep.errors import ConfigError
 from neuroep.network.potentials import HardSigmoid
-from neuroep.runs import config as configuration
+from neuroep.runs import config as configuration, seals
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -46,11 +46,9 @@ def load(folder: Path) -> Page:
     """Read what was found, with nan where JSON has null."""
     path = folder / CURVES
     try:
-        found = numbers.without_gaps(read_json(path))
+        found: Page = numbers.without_gaps(seals.unclosed(read_json(path)))
     except (OSError, ValueError) as error:
         raise ConfigError(f"'{path}' is damaged: {' '.join(str(error).split())}") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"'{path}' is damaged: it holds no table")
     return found
 
 

@@ -42,6 +42,7 @@ from hw_models.laws.heat import Heat, hurry, thermal_noise
 from hw_models.laws.mapping import zero_and_reach
 from hw_models.laws.read_noise import AGEING
 from hw_models.reading import Entries, Page
+from hw_models.text import shown
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -262,6 +263,8 @@ class Chip(Part):
         ``places`` are the files in which fields stand, by dotted name; the error names that of its field, or else
         ``source``.
         """
+        if not isinstance(values, Mapping):
+            raise ChipError(f"{source}: {shown(values)}: tables of fields are needed, as {{'adc': {{'bits': 6}}}}")
         try:
             return cls.checked(values)
         except (ValidationError, Idle) as error:

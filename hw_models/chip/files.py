@@ -181,8 +181,12 @@ def save(chip: Chip, path: str | Path) -> None:
     Raises
     ------
     ChipError
-        If the disk refuses.
+        If it is no chip, or the disk refuses.
     """
+    if not isinstance(chip, Chip):
+        raise ChipError(f"chip is {shown(chip)}: a hw_models.Chip is needed, hw_models.load reads one")
+    if not isinstance(path, str | Path):
+        raise ChipError(f"path is {shown(path)}: the name of a file is needed")
     try:
         write_text(path, chip.to_toml())
     except OSError as error:

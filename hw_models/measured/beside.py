@@ -32,9 +32,12 @@ CYCLE = re.compile(r"(?:g\s+|conductance\s+)?(?:cycle|loop|run)\s*#?\s*\d+(?:\s+
 NUMBERED = re.compile(r"(device|dev|cell|dut|sample|d)?\s*#?\s*\d+")
 """Names of columns without a unit that are a device each."""
 WORDS = r"(?:up|ltp|potentiation)|(?:down|ltd|depression)"
+PLACE = r"(?!std|err|avg)[a-z]{1,3}\d+(?:[a-z]{1,3}\d+)*"
+"""Short names of devices, ``D1``, ``R3C2``."""
 BRANCH = re.compile(
-    rf"(?:(?P<ahead>cycle|device|dev)\s*#?\s*(?P<first>\d+)\s*,?\s+)?(?:g\s+)?(?P<way>{WORDS})"
-    r"(?:\s+(?:g|conductance))?\s*(?P<behind>cycle|device|dev)?\s*[#.]?\s*(?P<last>\d*)"
+    rf"(?:(?:(?P<ahead>cycle|device|dev|cell|dut|sample)\s*#?\s*(?P<first>\d+)|(?P<place>{PLACE}))\s*,?\s+)?"
+    rf"(?:g\s+)?(?P<way>{WORDS})(?:\s+(?:g|conductance))?"
+    rf"(?:\s*(?P<behind>cycle|device|dev|cell|dut|sample)?\s*[#.]?\s*(?P<last>\d*)|\s+(?P<there>{PLACE}))"
 )
 """Names of columns that are a curve of one cycle, or of one device, each."""
 UP = ("up", "ltp", "potentiation")
@@ -126,13 +129,15 @@ def cycles_beside(table: MeasuredTable) -> MeasuredTable:
         match = BRANCH.fullmatch(units.parted(title)[0])
         if match:
             # Of columns of one name pandas leaves the first as it is and calls the next LTP.1.
-            number = match["first"] or match["last"] or "0"
+            short = match["place"] or match["there"]
+            number = short or match["first"] or match["last"] or "0"
             found["up" if match["way"] in UP else "down"].setdefault(number, place)
-            words.add((match["ahead"] or match["behind"] or "cycle")[:3])
+            word = match["ahead"] or match["behind"] or "cycle"
+            words.add("device" if short or word != "cycle" else "cycle")
     cycles = list(dict.fromkeys([*found["up"], *found["down"]]))
     if cycles in ([], ["0"]) or len(words) > 1:
         return table
-    group = "device" if words == {"dev"} else "cycle"
+    group = next(iter(words))
     if table.has(group) or not (table.has("number") or table.has("up") or table.has("down")):
         return table
     table = replace(table, columns={name: place for name, place in table.columns.items() if name not in found})

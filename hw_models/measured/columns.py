@@ -10,23 +10,32 @@ from collections.abc import Mapping, Sequence
 from hw_models.errors import ChipError
 from hw_models.measured import shares, units
 
+
+def _of_branch(*words: str) -> tuple[str, ...]:
+    """Return what a column of conductances of one direction may be called, ``G LTP``, ``Gup``, ``LTP conductance``."""
+    names = [(f"g {word}", f"{word} g", f"g{word}", f"conductance {word}", f"{word} conductance") for word in words]
+    return tuple(name for own in names for name in own)
+
+
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "conductance": ("conductance", "g"),
     "device": (
         "device", "device id", "device name", "device number", "device no", "device #", "dev", "cell", "cell id", "dut",
         "sample id", "sample name",
     ),
-    "cycle": ("cycle", "loop"),
+    "cycle": (
+        "cycle", "loop", "cycle #", "cycle number", "cycle num", "cycle no", "cycle index", "loop number", "loop #",
+    ),
     "pulse": ("pulse",),
     "number": (
         "number", "pulse number", "pulse num", "pulsenum", "pulses", "pulse #", "pulse#", "# pulse", "#pulse",
-        "pulse no", "pulse index", "pulse count", "n",
+        "pulse no", "pulse index", "pulse count", "n", "number of pulses", "# of pulses", "no of pulses",
     ),
     "direction": (
-        "direction", "polarity", "type", "branch", "operation", "pulse type", "pulse polarity", "pulse direction",
+        "direction", "polarity", "type", "branch", "operation", "op", "pulse type", "pulse polarity", "pulse direction",
     ),
-    "up": ("up", "ltp", "potentiation", "up pulse", "up data", "ltp conductance", "g ltp", "ltp g"),
-    "down": ("down", "ltd", "depression", "down pulse", "down data", "ltd conductance", "g ltd", "ltd g"),
+    "up": ("up", "ltp", "potentiation", "up pulse", "up data", *_of_branch("up", "ltp", "potentiation", "pot")),
+    "down": ("down", "ltd", "depression", "down pulse", "down data", *_of_branch("down", "ltd", "depression", "dep")),
     "target": ("target", "target conductance", "target g", "g target", "gtarget"),
     "achieved": (
         "achieved", "programmed", "measured", "achieved conductance", "programmed conductance", "measured conductance",

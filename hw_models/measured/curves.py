@@ -24,6 +24,8 @@ a reading that stands apart from both neighbours is no state."""
 UNLIKE, SURELY, BLOCKS = 50.0, 6.0, 6
 """Factor between devices from which one is in another unit, if pulses move it; standard deviations from which a
 movement is no noise; and blocks of a row of readings whose means are compared."""
+MOST_OFF = 0.1
+"""Share of a device's readings beyond which these are no glitches."""
 MOST = 0.01
 """Share of the readings that may be left out so."""
 WHITE = 0.75
@@ -112,6 +114,10 @@ def check(found: Curves) -> Curves:
     off = np.abs(g - middle[:, None]) > GLITCH * way if way > 0 else g > np.inf
     if off.any():
         device, place = np.argwhere(off)[0]
+        if off[device].mean() > MOST_OFF:
+            rest = np.delete(middle, device)
+            shown = f"goes from {low[device]:.4g} to {high[device]:.4g} uS, others are about {np.median(rest):.4g}"
+            raise ChipError(f"conductance of device '{found.names[device]}' {shown}: is it in another unit?")
         shown = f"{g[device, place]:g} uS, where its others are {low[device]:g} to {high[device]:g}"
         raise ChipError(f"conductance of device '{found.names[device]}', reading {place}: {shown}: a glitch?")
     _check_units(found)
@@ -119,6 +125,9 @@ def check(found: Curves) -> Curves:
     for sign, word, other in ((1, "up", "lower"), (-1, "down", "higher")):
         own = change[found.known & (np.sign(found.pulses) == sign)] * sign
         if len(own) > 1 and own.mean() < -2 * own.std() / np.sqrt(len(own)):
+            if float(np.nanmedian(g)) < 0:
+                shown = f"conductances are below 0, {float(np.nanmedian(g)):.4g} uS in the middle"
+                raise ChipError(f"{shown}: currents have the sign of their read voltage, so turn one of the two")
             raise ChipError(f"pulses {word} lead to {other} conductances: are the columns or directions swapped?")
     _check_ways(found)
     return found
@@ -268,8 +277,27 @@ def runs(found: Curves) -> list[tuple[int, int, int, int]]:
 def reaching(found: Curves) -> Array:
     """Return which devices come to their bounds, low and high, (devices, 2): steps at the ends of runs have all but
     ended."""
+    mean, error = _quarters(found)
+    most = mean[:, :, :3].max(axis=2)
+    return (mean[:, :, 3] < SHRUNK * most) & (mean[:, :, 3] + 2 * error[:, :, 3] < 0.6 * most)
+
+
+def ending(found: Curves, side: int) -> float:
+    """Return the mean step in the last quarter of runs towards a side, low (0) or high (1), as a share of the largest
+    of the first three, of the devices that come to that bound; 0 where it is not clearly above 0."""
+    mean, error = (one[reaching(found)[:, side], side] for one in _quarters(found))
+    if not len(mean):
+        return 0.0
+    last = float(mean[:, 3].mean())
+    sure = last > SURELY * float(np.sqrt((error[:, 3] ** 2).sum())) / len(mean)
+    return last / float(mean[:, :3].max(axis=1).mean()) if sure else 0.0
+
+
+def _quarters(found: Curves) -> tuple[Array, Array]:
+    """Return the mean step in each quarter of the long runs to either side, (devices, 2, 4), and its standard error;
+    NaN of a device without such runs."""
     steps, rows = found.steps(), runs(found)
-    said = np.zeros((found.devices, 2), dtype=bool)
+    mean, error = np.full((2, found.devices, 2, 4), np.nan)
     for side, sign in enumerate((-1, 1)):
         for device in range(found.devices):
             own = [(a, b) for d, s, a, b in rows if d == device and s == sign and b - a >= 7]
@@ -282,11 +310,9 @@ def reaching(found: Curves) -> Array:
                     for part, piece in zip(parts, np.array_split(steps[device, a : b + 1], 4), strict=True):
                         part.append(piece[np.isfinite(piece)])
             joined = [np.concatenate(part) for part in parts]
-            mean = [float(one.mean()) for one in joined]
-            error = [float(one.std() / np.sqrt(len(one))) for one in joined]
-            most = max(mean[:3])
-            said[device, side] = mean[3] < SHRUNK * most and mean[3] + 2 * error[3] < 0.6 * most
-    return said
+            mean[device, side] = [one.mean() for one in joined]
+            error[device, side] = [one.std() / np.sqrt(len(one)) for one in joined]
+    return mean, error
 
 
 def reached(found: Curves, said: Array | None = None) -> tuple[bool, bool]:

@@ -39,8 +39,6 @@ from hw_models.measured.unit_lines import from_columns
 if TYPE_CHECKING:
     from hw_models.measured.tables import MeasuredTable
 
-NO_UNIT = ("", "-", "1", "#", "a.u.")
-"""What a row of units has in place of one."""
 AHEAD = 200
 """Lines among which a header is looked for."""
 NAMES, VALUES = "DataName,", "DataValue,"
@@ -68,8 +66,10 @@ PLACED = (
 MEANS = ("mean", "mean conductance", "average")
 """Names of conductances beside sigma."""
 SIGNS: Mapping[str, int] = {
-    "1": 1, "+1": 1, "+": 1, "up": 1, "ltp": 1, "p": 1, "set": 1, "potentiation": 1, "positive": 1, "pos": 1,
-    "-1": -1, "-": -1, "down": -1, "ltd": -1, "d": -1, "reset": -1, "depression": -1, "negative": -1, "neg": -1,
+    "1": 1, "+1": 1, "+": 1, "up": 1, "ltp": 1, "p": 1, "set": 1, "potentiation": 1, "pot": 1, "positive": 1,
+    "pos": 1,
+    "-1": -1, "-": -1, "down": -1, "ltd": -1, "d": -1, "reset": -1, "depression": -1, "dep": -1,
+    "negative": -1, "neg": -1,
 }  # fmt: skip
 """Directions of pulses."""
 
@@ -82,17 +82,6 @@ def way_of(text: str) -> int | None:
     except ValueError:
         return SIGNS.get(word)
     return SIGNS.get(f"{number:g}")
-
-
-def with_units(header: Sequence[str], row: Sequence[str]) -> list[str] | None:
-    """Return a header with the units of the row below it, None where that is no row of units."""
-    bare = [cell.strip("[]() ") for cell in row]
-    said = ["" if cell in NO_UNIT else units.parted(f"x [{cell}]")[1] for cell in bare]
-    known = {*units.KNOWN, *units.SHARES}
-    if len(row) != len(header) or not any(said) or any(unit and unit not in known for unit in said):
-        return None
-    return [f"{name} [{unit}]" if unit and not units.parted(name)[1] else name
-            for name, unit in zip(header, said, strict=True)]  # fmt: skip
 
 
 def from_header(

@@ -113,7 +113,7 @@ def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[i
     texts, (device, names) = table.text("pulse"), table.groups("device")
     counter = table.numbers("reading") if table.has("reading") else None
     found: dict[str, Rows] = {name: [] for name in names}
-    last: dict[str, float] = {}
+    anew, last = _behind_gaps(table), dict[str, float]()
     before = -np.inf
     for row, text in enumerate(texts):
         own, name, line = found[names[device[row]]], names[device[row]], table.lines[row]
@@ -121,7 +121,7 @@ def _pulse_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[i
         if sign is None and not _none(text):
             allowed = "1 or up, -1 or down, 0 for none; a number of pulses is a column 'number', with 'direction'"
             raise ChipError(f"'{table.path}': line {line}: pulse '{text}' of device '{name}': allowed are {allowed}")
-        own.append((g[row], ANEW if not own else sign or 0))
+        own.append((g[row], ANEW if not own or anew[row] else sign or 0))
         if counter is not None:
             number, known = float(counter[row]), last.get(name, -np.inf)
             pair = f"'{table.path}': line {line}: reading {number:g} of device '{name}' follows {known:g}"
@@ -139,6 +139,7 @@ def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[
     found: dict[str, Rows] = {name: [] for name in names}
     at: dict[str, tuple[int, int, int]] = {}
     seen: dict[str, set[int]] = {}
+    anew = _behind_gaps(table)
     for row, text in enumerate(table.text("direction")):
         name, line = names[device[row]], table.lines[row]
         sign = way_of(text)
@@ -162,11 +163,27 @@ def _branch_rows(table: MeasuredTable) -> tuple[dict[str, Rows], dict[str, list[
         if known is not None and not begins and count == known[2] and number[row] == np.rint(number[row]):
             raise ChipError(f"'{table.path}': line {line}: pulse number {count} of device '{name}' is there twice")
         # A branch that begins with pulse 1, or one beyond the last, goes on from the reading before it; others do not.
-        goes_on = known is not None and count in (1, known[2] + 1)
+        goes_on = known is not None and count in (1, known[2] + 1) and not anew[row]
         ahead = (sign if goes_on else ANEW) if begins else sign * (count - (known or (0, 0, 0))[2])
         found[name].append((g[row], ahead))
         at[name] = (int(cycle[row]), sign, count)
     return found, _cycles(table, device, names)
+
+
+def _behind_gaps(table: MeasuredTable) -> Array:
+    """Return which rows begin a cycle whose number does not follow that of the device's cycle before, (rows,): of
+    cycles 1, 10 and 100 nothing tells what was done between."""
+    anew = np.zeros(len(table.rows), dtype=bool)
+    if not table.has("cycle"):
+        return anew
+    texts, (device, names) = table.text("cycle"), table.groups("device")
+    if not all(text.strip().isdigit() for text in texts):
+        return anew
+    number = np.array([int(text) for text in texts])
+    for d in range(len(names)):
+        own = np.flatnonzero(device == d)
+        anew[own[1:]] = ~np.isin(np.diff(number[own]), (0, 1))
+    return anew
 
 
 def _cycles(table: MeasuredTable, device: Array, names: tuple[str, ...]) -> dict[str, list[int]] | None:
@@ -200,7 +217,8 @@ def _two_columns(table: MeasuredTable) -> Curves:
                 g = values[own]
                 if (np.diff(counts) < 0).any():
                     line = table.lines[own[int(np.argmax(np.diff(counts) < 0)) + 1]]
-                    raise ChipError(f"'{table.path}': line {line}: pulse numbers fall: sort the rows")
+                    told = "sort the rows, or name cycles in a column 'cycle', devices in a column 'device'"
+                    raise ChipError(f"'{table.path}': line {line}: pulse numbers fall: {told}")
                 if number is not None and (same := (np.diff(counts) == 0) & (np.diff(exact[own]) == 0)).any():
                     line = table.lines[own[int(np.argmax(same)) + 1]]
                     shown = f"pulse number {counts[int(np.argmax(same))]:g} of device '{name}' is there twice"

@@ -40,6 +40,10 @@ from hw_models.measured.population import Estimate
 from hw_models.measured.units import CONDUCTANCE
 
 Array = np.ndarray
+BEYOND_ENDS = ("soft_bounds", "power")
+"""Responses whose bounds lie beyond where curves end."""
+GOES_ON = 0.05
+"""Share of the largest step above which curves that end have not come to where their devices do."""
 READINGS = ("write", "read", "instrument")
 CLEAR = 2.0
 """Standard errors by which a response has to be better than a simpler one."""
@@ -184,6 +188,7 @@ def fit_response(
     chosen = _choice(candidates)
     fields = fields_of(fits[chosen], holding.bias_of(fits[chosen]), moving, readings, g, (g_min is None, g_max is None))
     notes = [*found.notes, *fields.notes, *_notes(found, moving, candidates, chosen, response)]
+    notes += _go_on(moved, reached, chosen)
     return ResponseFit(
         fields.pulse, *g, fields.estimates, chosen, tuple(candidates), readings, found, moving, fits[chosen],
         tuple(notes),
@@ -300,6 +305,18 @@ def _choice(candidates: list[Candidate]) -> str:
     good = [one.response for one in fitting if _as_good(one.held, fitting[0].held)]
     first = min(good, key=RESPONSES.index)
     return next(name for name in good if name in ALIKE) if first in ALIKE else first
+
+
+def _go_on(found: Curves, reached: tuple[bool, bool], chosen: str) -> list[str]:
+    """Say where a bound is the end of curves whose steps have shrunk but not ended, where the formula has its
+    bound there: soft bounds and power have theirs beyond."""
+    notes = []
+    for side, name in enumerate(("w_min", "w_max")):
+        share = measured.ending(found, side) if reached[side] and chosen not in BEYOND_ENDS else 0.0
+        if share > GOES_ON:
+            shown = f"Steps where curves end are still {share:.0%} of the largest"
+            notes.append(f"{shown}: {name} is where they end, and more pulses may lead beyond.")
+    return notes
 
 
 def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: str, asked: str) -> list[str]:

@@ -30,10 +30,18 @@ COMMENT = re.compile(r"^\s*(?:#+|%+|//+)\s*")
 """What comments begin with."""
 INDEX = ("", "index", "unnamed: 0")
 """Titles of columns that number the rows."""
+LISTED = 8
+"""Titles that a line names."""
+OPEN_CELL, MOST_LINES = re.compile(r'(?:^|[\t;,])\s*"'), 5
+"""What a cell in quotes begins with, and lines that one may take."""
+OF_DEVICE = re.compile(r"\b(?:device|dev|cell|dut|sample|cycle|loop|die)\s*#?[\s:=_-]*\w*\d", re.IGNORECASE)
+"""Comments that name a device or a cycle."""
 MOST = 1e5
 """Conductance of no device [uS]: 10 Ohm."""
 EVEN = 1e-3
 """Share of a step by which the steps of a sweep differ."""
+MISSING = ("", "nan", "na", "n/a", "#n/a", "-", "--", "---", "null", "none", "overflow", "ovld", "inf", "-inf")
+"""Cells without a reading."""
 OVERFLOW = 9.9e36
 """Numbers from which instruments mean that their range was left."""
 
@@ -104,9 +112,13 @@ class MeasuredTable:
         except ValueError:
             value = math.nan
         where = f"'{self.path}': line {self.lines[row]}"
+        left = "leave that row out"
+        if self.has("pulse"):
+            left = "without its row its pulse is lost: count pulses in a column 'pulse number', beside 'direction'"
         if abs(value) >= OVERFLOW and math.isfinite(value):
-            told = "is what instruments write beyond their range: leave that row out"
-            raise ChipError(f"{where}: {name} '{text}' {told}")
+            raise ChipError(f"{where}: {name} '{text}' is what instruments write beyond their range: {left}")
+        if text.lower() in MISSING:
+            raise ChipError(f"{where}: {name} '{text}': a finite number is needed: {left}")
         if not math.isfinite(value):
             tail = f"; a unit stands in the header, '{name} [{DEFAULTS[name]}]'" if name in DEFAULTS else ""
             raise ChipError(f"{where}: {name} '{text}': a finite number is needed{tail}")
@@ -157,8 +169,8 @@ def read_table(path: str | Path) -> MeasuredTable:
 
 def _read(path: Path) -> MeasuredTable:
     text, said_of_text = text_of(path)
-    lines = list(enumerate(text.splitlines(), 1))
-    kept = [(n, line) for n, line in lines if line.strip() and not line.lstrip().startswith("#")]
+    lines = _joined(list(enumerate(text.splitlines(), 1)))
+    kept = [(n, line) for n, line in lines if line.strip() and not _is_comment(line)]
     if not kept:
         raise ChipError("it holds no lines")
     said = kept[0][1].strip().lower()
@@ -182,17 +194,28 @@ def _read(path: Path) -> MeasuredTable:
         header = ["up", "down"]
     else:
         rows = rows[1:]
-        joined = habits.with_units(header, rows[0][1]) if rows else None
+        joined = unit_lines.with_units(header, rows[0][1]) if rows else None
         if joined is not None:
             header, rows = joined, rows[1:]
         rows = rows[1:] if rows and habits.is_comment(rows[0][1]) else rows
     for number, row in rows:
         if len(row) != len(header):
-            raise ChipError(f"line {number} has {len(row)} columns, the header has {len(header)}")
+            many = f"{len(row)} column{'s' * (len(row) != 1)}"
+            words = " ".join(cell for cell in row if cell)
+            shown = f"line {number}, '{words}', has {many}, the header has {len(header)}"
+            more = len(row) > len(header)
+            told = "one table to a file is needed, and nothing behind it"
+            told = "decimal commas need semicolons between columns" if more and parted == "," else told
+            raise ChipError(f"{shown}: {told}")
     if not rows:
         raise ChipError("it holds no rows below the header")
+    if len(header) > 1 and not headless:
+        given = unit_lines.above([line for n, line in lines if n < first], header, parted)
+        passed = (*passed, "Units stand in a line above the header.") if given != header else passed
+        header = given
     header, rows = read_at(header, rows)
     columns, unit = columns_of(first, header)
+    _check_blocks([(n, line) for n, line in lines if rows[0][0] < n < rows[-1][0]], columns)
     if not passed or "DataName" not in passed[0]:
         unit_lines.check_ahead([(n, line) for n, line in lines if n < first], header, columns, unit)
     numbers = [number for number, _ in rows]
@@ -209,11 +232,48 @@ def _read(path: Path) -> MeasuredTable:
     )  # fmt: skip
 
 
+def _joined(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Return lines of which one whose quotes are open goes on in the next, as a title of two lines in a spreadsheet."""
+    found: list[tuple[int, str]] = []
+    for number, line in lines:
+        open_quote = found and found[-1][1].count('"') % 2 and OPEN_CELL.search(found[-1][1])
+        if open_quote and number - found[-1][0] <= MOST_LINES and line.count('"') % 2:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line}")
+        else:
+            found.append((number, line))
+    return found
+
+
+def _is_comment(line: str) -> bool:
+    """Tell a comment; behind a mark of MATLAB or C a header may stand."""
+    bare = COMMENT.sub("", line)
+    return bare != line and (line.lstrip().startswith("#") or not tells(bare, _parted(bare)))
+
+
+def _check_blocks(lines: Sequence[tuple[int, str]], columns: Mapping[str, int]) -> None:
+    """Refuse rows of several devices that comments or blank lines alone tell apart: they would be one.
+
+    Raises
+    ------
+    ChipError
+        With the line of the second one.
+    """
+    said = [(n, line.strip()) for n, line in lines if COMMENT.match(line) and OF_DEVICE.search(line)]
+    if "device" not in columns and "cycle" not in columns and said:
+        shown = f"line {said[0][0]}: '{said[0][1]}' stands between the rows"
+        raise ChipError(f"{shown}: comments are passed over; name devices in a column 'device', cycles in 'cycle'")
+    apart = [n for n, line in lines if not line.strip()]
+    alone = {"pulse", "conductance"} <= columns.keys() and not {"device", "cycle"} & columns.keys()
+    if alone and apart and 10 * len(apart) <= len(lines):
+        told = "another device takes a column 'device', another cycle 'cycle'; else take the line out"
+        raise ChipError(f"line {apart[0]} is blank, and rows follow: {told}")
+
+
 def _with_header(lines: list[tuple[int, str]], kept: list[tuple[int, str]]) -> list[tuple[int, str]]:
     """Return lines with a header that stands in a comment, as numpy.savetxt writes it, and one without marks of one.
 
-    It is the comment just ahead of the first row, where that row is numbers alone; were it passed over, two columns of
-    targets and what was achieved would be curves up and down.
+    It is the last comment ahead of the first row that names all columns of a kind, where that row is numbers alone;
+    were it passed over, two columns of targets and what was achieved would be curves up and down.
     """
     number, line = kept[0]
     bare = COMMENT.sub("", line)
@@ -222,13 +282,10 @@ def _with_header(lines: list[tuple[int, str]], kept: list[tuple[int, str]]) -> l
     parted = _parted(line)
     if not all(_is_number(cell, parted) for cell in line.split(parted if parted in line else None)):
         return kept
-    ahead = next(((n, COMMENT.sub("", one)) for n, one in reversed(lines[: number - 1]) if one.strip()), None)
-    if ahead is None:
-        return kept
-    n, bare = ahead
-    blanks = "\t".join(bare.split())
-    if tells(bare, _parted(bare)) or (parted not in line and tells(blanks, "\t")):
-        return [(n, bare), *kept]
+    for n, one in reversed(lines[: number - 1]):
+        bare = COMMENT.sub("", one)
+        if tells(bare, _parted(bare)) or (parted not in line and tells("\t".join(bare.split()), "\t")):
+            return [(n, bare), *kept]
     return kept
 
 
@@ -333,6 +390,12 @@ def _even(values: Array) -> bool:
     return len(own) >= 6 and bool(np.ptp(steps) <= EVEN * steps.max())
 
 
+def _listed(titles: Sequence[str]) -> str:
+    """Return titles in quotes, the first of many."""
+    shown = ", ".join(map(repr, titles[:LISTED]))
+    return f"{shown} and {len(titles) - LISTED} more" if len(titles) > LISTED else shown
+
+
 def _missing(table: MeasuredTable, asked: str | None) -> str:
     """Say which kind a table is nearest to, and which column it lacks; of those with a name alike, which one it is."""
     wanted = {
@@ -346,7 +409,7 @@ def _missing(table: MeasuredTable, asked: str | None) -> str:
     unknown_ones = [title for place, title in enumerate(table.titles) if place not in table.columns.values()]
     if asked is None and not there:
         listed = "; ".join(f"{kind}: {', '.join(forms[0])}" for kind, forms in KINDS.items())
-        return f"no column is known; kinds and their columns are {listed}"
+        return f"no column is known, of {_listed(unknown_ones)}; kinds and their columns are {listed}"
     missing = next(name for name in best if not table.has(name))
     alike = {wanted[form][0]: form for form in reversed(rank) if rank[form] == rank[best]}
     if len(alike) > 1:
@@ -355,6 +418,9 @@ def _missing(table: MeasuredTable, asked: str | None) -> str:
         return f"columns beside '{next(name for name in best if table.has(name))}' are missing: {needs}{bias}"
     which = f"{kind} needs" if asked else f"it is nearest to {kind}, which needs"
     near = nearest(missing, [units.parted(title)[0] for title in unknown_ones]).replace("did you mean", "is it")
-    others = f"; not known: {', '.join(map(repr, unknown_ones))}" if unknown_ones and not near else ""
+    others = f"; not known: {_listed(unknown_ones)}" if unknown_ones and not near else ""
+    if missing == "number" and table.has("direction") and not asked:
+        title = table.titles[table.columns["direction"]]
+        others += f"; if every row is behind one pulse, name column '{title}' 'pulse'"
     others += BIAS if missing == "conductance" and table.has("current") else ""
     return f"column '{missing}' is missing: {which} {', '.join(best)}{near}{others}"

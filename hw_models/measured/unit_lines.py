@@ -32,12 +32,14 @@ READ_AT = re.compile(
     re.IGNORECASE,
 )
 """A read voltage within a title."""
+NO_UNIT = ("", "-", "1", "#", "a.u.")
+"""What a row of units has in place of one."""
 WORD = re.compile(r"(?:(?P<of>[a-z ]+?)\s+)?units?(?:\s+of\s+(?P<whose>[a-z ]+))?")
 """Titles of columns of units."""
 MICRO = "u\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}"
 OHMS = "Ohms?|\N{OHM SIGN}|\N{GREEK CAPITAL LETTER OMEGA}"
 SAID = re.compile(
-    r"(?:\b[Uu]nits?\b(?:\s+of\s+\w+)?\s*[:=]?|\b[Ii]n|[\[(])\s*"
+    r"(?:\b[Uu]nits?\b(?:\s+of\s+\w+)?\s*[:=]?|\b[Ii]n|[\[(:=])\s*"
     rf"(?P<unit>[fpn{MICRO}mkMG]?(?:S|A|V|{OHMS})|[nm{MICRO}]?s|min|h|hours|minutes|siemens|microsiemens|nanosiemens)"
     r"(?![\w/])"
 )
@@ -69,6 +71,27 @@ def read_at(
         return titles, list(rows)
     text = f"{volts.pop():g}"
     return [*titles, "read voltage [V]"], [(number, [*row, text]) for number, row in rows]
+
+
+def above(lines: Sequence[str], header: Sequence[str], parted: str) -> list[str]:
+    """Return a header with the units of a line above it that has one for each column, as Origin writes names, units and
+    then what the columns are."""
+    found = list(header)
+    for line in lines:
+        row = [cell.strip().lstrip("#%").strip() for cell in line.split(parted if parted in line else None)]
+        found = with_units(found, row) or found
+    return found
+
+
+def with_units(header: Sequence[str], row: Sequence[str]) -> list[str] | None:
+    """Return a header with the units of a row beside it, None where that is no row of units."""
+    bare = [cell.strip("[]() ") for cell in row]
+    said = ["" if cell in NO_UNIT else units.parted(f"x [{cell}]")[1] for cell in bare]
+    known = {*units.KNOWN, *units.SHARES}
+    if len(row) != len(header) or not any(said) or any(unit and unit not in known for unit in said):
+        return None
+    return [f"{name} [{unit}]" if unit and not units.parted(name)[1] else name
+            for name, unit in zip(header, said, strict=True)]  # fmt: skip
 
 
 def check_ahead(

@@ -30,7 +30,9 @@ FORMS = str.maketrans("()\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}", "[]uu")
 SPELLED: Mapping[str, str] = {
     "siemens": "S", "microsiemens": "uS", "nanosiemens": "nS", "volt": "V", "volts": "V", "ampere": "A", "amperes": "A",
     "amps": "A", "sec": "s", "seconds": "s", "second": "s", "minutes": "min", "hours": "h", "hour": "h", "hr": "h",
-    "days": "d",
+    "days": "d", "millisiemens": "mS", "milliseconds": "ms", "microseconds": "us", "nanoseconds": "ns", "mins": "min",
+    "millivolts": "mV", "microamperes": "uA", "microamps": "uA", "nanoamperes": "nA", "nanoamps": "nA",
+    "milliamperes": "mA", "kiloohm": "kOhm", "megaohm": "MOhm", "gigaohm": "GOhm",
 }  # fmt: skip
 """Units in words."""
 POWER = re.compile(
@@ -76,7 +78,8 @@ def plain(unit: str) -> str:
     if found := POWER.fullmatch(unit.translate(RAISED)):
         power, base = int(found["power"]), {"ohm": "Ohm"}.get(found["unit"].lower(), found["unit"])
         return f"{PREFIXES[power]}{base}" if power in PREFIXES else unit
-    return PER_VOLT.get(unit, SPELLED.get(unit.lower().rstrip("."), unit))
+    word = unit.lower().rstrip(".").replace("-", "").replace(" ", "")
+    return PER_VOLT.get(unit, SPELLED.get(word, unit))
 
 
 def is_absolute(header: str) -> bool:

@@ -179,6 +179,8 @@ class Estimator:
         All nudged phases take the sweeps of the longest one: what the free phase has left unsettled goes on to settle
         in all alike, and is not in their contrast.
         """
+        if not isinstance(engine, Engine):
+            raise ConfigError(f"engine is {shown(engine)}: one of neuroep.engines is needed, and the batch behind it")
         clamped = engine.clamp(batch)
         free, formula = engine.settle(clamped, self.free), self.formula(step)
         swapped = self._swapped(clamped.samples, step)
@@ -270,7 +272,8 @@ class Estimator:
 
     def gradient(self, engine: Engine, batch: Batch | Clamped, step: int | None = None) -> dict[str, np.ndarray]:
         """Return dL/dtheta by parameter name, averaged over the batch."""
-        return engine.gradient(self._contrasts(engine, self.settle(engine, batch, step), step))
+        contrasts = self._contrasts(engine, self.settle(engine, batch, step), step)
+        return engine.gradient(contrasts)
 
     def trajectory(
         self, engine: Engine, batch: Batch | Clamped, step: int | None = None

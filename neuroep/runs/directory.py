@@ -208,6 +208,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Run:
     ConfigError
         If its configuration, or an override, cannot be.
     """
+    if not isinstance(path, str | Path):
+        raise CheckpointError(f"path is {shown(path)}: the name of a run directory is needed")
     path = Path(path)
     if not os.path.isdir(path):
         raise CheckpointError(f"run directory '{path}' {absence(path)}")
@@ -325,22 +327,26 @@ Lines = list[tuple[Page, str]]
 
 def _records(path: Path) -> Lines:
     """Read lines of JSON; a last line without its end was torn by a kill and does not count."""
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise CheckpointError(f"'{path}' is a directory, or a link that leads nowhere: a file is needed")
     lines = path.read_bytes().split(b"\n")[:-1] if os.path.isfile(path) else []
     records: Lines = []
     for number, line in enumerate(lines, 1):
         try:
-            record = parse_json(line)
+            record, text = parse_json(line), line.decode()
         except ValueError:
             raise CheckpointError(f"{path}: line {number} is no JSON") from None
         if not isinstance(record, dict) or type(record.get("epoch")) is not int:
             raise CheckpointError(f"{path}: line {number} is no record of an epoch")
-        records.append((record, line.decode()))
+        records.append((record, text))
     return records
 
 
 def _check_length(path: Path, records: Lines, epoch: int) -> None:
     """Refuse records that end before the epoch of the checkpoint."""
     last = records[-1][0]["epoch"] if records else 0
+    if epoch and not path.exists():
+        raise CheckpointError(f"{path} is missing, and the checkpoint has {epoch} epochs")
     if last < epoch:
         raise CheckpointError(f"{path} ends before the checkpoint: at epoch {last}, not {epoch}")
 

@@ -46,6 +46,26 @@ def fault(page: Entries, run: str) -> str:
     return "" if page.get(RUN) == run else "belongs to another run"
 
 
+def closed(page: Entries) -> Page:
+    """Return plain values of a page that belongs to no run with their digest."""
+    return {**page, SEAL: of_page(page)}
+
+
+def unclosed(page: object) -> Page:
+    """Return the values of a page that may have a digest; versions before 0.2 wrote none.
+
+    Raises
+    ------
+    ValueError
+        If it is no table, or was changed.
+    """
+    if not isinstance(page, dict):
+        raise ValueError("it holds no table")
+    if SEAL in page and page[SEAL] != of_page(page):
+        raise ValueError("it was changed by hand, or a part of it is lost")
+    return {name: value for name, value in page.items() if name != SEAL}
+
+
 def opened(page: Entries) -> Page:
     """Return the values without run and seal."""
     return {name: value for name, value in page.items() if name not in (RUN, SEAL)}

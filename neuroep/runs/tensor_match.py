@@ -120,7 +120,8 @@ class TensorMatch:
             return  # zeros, or what is refused once it is read
         found = shape[::-1] if turned else shape
         if found != wanted:
-            cure = f": its transpose fits, --map {name}{TRANSPOSE}={ours}" if found[::-1] == wanted else ""
+            fits, other = ("it fits as it is", name) if turned else ("its transpose fits", f"{name}{TRANSPOSE}")
+            cure = f": {fits}, --map {other}={ours}" if found[::-1] == wanted else ""
             what = f"is of shape {found}, {_parameter(ours, wanted)} is wanted{cure}"
             raise CheckpointError(f"'{self.file}': '{theirs}' {what}")
 

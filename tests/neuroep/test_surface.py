@@ -11,7 +11,7 @@ import analysis
 import hw_models
 import neuroep
 from hw_models.chip import Chip
-from hw_models.errors import ChipError
+from hw_models.errors import ChipError, UserError
 from neuroep.errors import ConfigError, DataError
 from tests import cases
 
@@ -126,3 +126,21 @@ def test_what_the_reference_engine_refuses(given, line):
     with pytest.raises(ConfigError) as found:
         neuroep.engines.reference(cases.network(), **given)
     assert str(found.value).startswith(line) and "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda: Chip.parse([]), r"chip: \[\]: tables of fields are needed"),
+        (lambda: Chip.parse(None), "chip: None: tables of fields are needed"),
+        (lambda: hw_models.save("hermes", "x.toml"), "chip is 'hermes': a hw_models.Chip is needed"),
+        (lambda: hw_models.save(Chip(), None), "path is None: the name of a file is needed"),
+        (lambda: neuroep.estimators.centred().gradient(None, None), "engine is None: one of neuroep.engines is needed"),
+        (lambda: neuroep.runs.directory.load(None), "path is None: the name of a run directory is needed"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused_in_a_line(call, line: str) -> None:
+    """They ended in an AttributeError or a TypeError."""
+    with pytest.raises(UserError, match=line) as raised:
+        call()
+    assert "\n" not in str(raised.value)

@@ -219,6 +219,7 @@ def test_the_page_of_a_configuration_with_a_chip_does_it_again(tiny: Path, tmp_p
 
 def test_a_comparison_whose_reference_rests_at_zero_is_read_back(compared, tmp_path: Path) -> None:
     page = json.loads((compared[0].out / "comparison.json").read_text())
+    del page["seal"]
     page["engines"]["legallo_2023_hermes"]["divergence"]["output"] = [None] * bench.STEPS
     (tmp_path / "comparison.json").write_text(json.dumps(page))
     found = comparison.load(tmp_path)
@@ -276,8 +277,21 @@ def test_a_chip_that_learned_says_what_its_last_epoch_says(trained: Path, tmp_pa
     assert result.contestants[2].limits == (last["limits"] if limits.told(last) else [])
 
 
+def test_an_edited_digit_is_no_result(compared, tmp_path: Path) -> None:
+    """A report showed whatever number stood there, and a list was told as 'list indices must be integers'."""
+    page = json.loads((compared[0].out / "comparison.json").read_text())
+    page["engines"]["local"]["agreement"] = 0.5
+    (tmp_path / "comparison.json").write_text(json.dumps(page))
+    with pytest.raises(ConfigError, match=r"comparison\.json' is damaged: it was changed by hand"):
+        comparison.load(tmp_path)
+    (tmp_path / "comparison.json").write_text("[1]")
+    with pytest.raises(ConfigError, match="is damaged: it holds no table"):
+        comparison.load(tmp_path)
+
+
 def test_a_comparison_of_an_older_version_is_read(compared, tmp_path: Path) -> None:
     page = json.loads((compared[0].out / "comparison.json").read_text())
+    del page["seal"]
     for found in page["engines"].values():
         del found["limits"]
         for row in found["gradient"]:

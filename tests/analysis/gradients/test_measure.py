@@ -137,3 +137,18 @@ def test_failure_leaves_nothing(tiny: Path, tmp_path: Path, monkeypatch: pytest.
 )
 def test_large_networks_get_fewer_samples(network: networks.Network, samples: int) -> None:
     assert gradcheck.fitting(network, steps=30) == samples
+
+
+def test_an_edited_digit_is_no_result(checked: gradcheck.GradientCheck, tmp_path: Path) -> None:
+    """A report showed whatever number stood there."""
+    text = (checked.out / "gradcheck.json").read_text()
+    page = json.loads(text)
+    page["configured"][0]["cosine"] = 0.123
+    (tmp_path / "gradcheck.json").write_text(json.dumps(page))
+    with pytest.raises(ConfigError, match=r"gradcheck\.json' is damaged: it was changed by hand"):
+        gradient_page.load(tmp_path)
+    del page["seal"]  # as version 0.1 wrote it
+    (tmp_path / "gradcheck.json").write_text(json.dumps(page))
+    assert gradient_page.load(tmp_path)["configured"][0]["cosine"] == 0.123
+    (tmp_path / "gradcheck.json").write_text(text)
+    assert gradient_page.load(tmp_path)["about"]["samples"] == 2

@@ -137,3 +137,23 @@ def test_devices_that_stay_at_a_bound_are_told_from_those_that_stray() -> None:
     strays = 20 + np.cumsum(np.concatenate([[0.0], 0.02 * np.array(ways) + 0.5 * draw(size=240)]))
     stays = np.clip(20 + np.cumsum([0.0, *(0.3 * np.array(ways))]), 18, 30)
     assert curves.sticking(curves_of(np.stack([strays, stays]), ways)).tolist() == [[False, False], [False, True]]
+
+
+def test_conductances_below_zero_are_no_swapped_directions() -> None:
+    with pytest.raises(ChipError, match=r"conductances are below 0, .* uS in the middle: currents have the sign of"):
+        curves.check(curves_of([-ramp()], UP_DOWN))
+
+
+def test_a_device_of_which_all_is_larger_has_another_unit() -> None:
+    """It was said to have a glitch, at a reading like its others."""
+    g = np.stack([ramp(), 1000 * ramp(), ramp()])
+    with pytest.raises(ChipError, match=r"device '1' goes from .* others are about .*: is it in another unit"):
+        curves.check(curves_of(g, UP_DOWN))
+
+
+def test_what_is_left_of_steps_where_curves_end() -> None:
+    """Steps that go like exp(-g) shrink and never end: their last quarter is no bound; a hard one has none left."""
+    steps = np.log(1 + 0.5 * np.arange(41))
+    assert 0.05 < curves.ending(curves_of([steps, 1.1 * steps], [1] * 40), 1) < curves.SHRUNK
+    hard = np.minimum(np.arange(41.0), 25) + np.random.default_rng(0).normal(0, 0.01, (2, 41))
+    assert curves.ending(curves_of(hard, [1] * 40), 1) == 0

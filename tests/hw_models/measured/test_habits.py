@@ -10,9 +10,9 @@ import pytest
 
 from hw_models.errors import ChipError
 from hw_models.measured.curves import Curves
-from hw_models.measured.habits import with_units
 from hw_models.measured.pulse_tables import read_curves
 from hw_models.measured.tables import kind_of, read_table
+from hw_models.measured.unit_lines import with_units
 from neuroep.cli import main
 
 Row = tuple[int, int, float]
@@ -67,6 +67,12 @@ HABITS: dict[str, tuple[str, Callable[[int, Row], str]]] = {
     "a counter of pulses": (
         "device,pulse,polarity,conductance [uS]", lambda n, r: f"{r[0]},{n % 81},{'-0+'[r[1] + 1]},{r[2]:.6f}"
     ),
+    "a title of two lines": ('device,pulse,"conductance\n(uS)"', lambda n, r: f"{r[0]},{r[1]},{r[2]:.6f}"),
+    "units in a line above": ("#,,nS\ndevice,pulse,conductance", lambda n, r: f"{r[0]},{r[1]},{1e3 * r[2]:.6f}"),
+    "comments of MATLAB": (
+        "% device pulse conductance_uS\n% of 3 March", lambda n, r: f"{r[0]} {r[1]} {r[2]:.6f}"
+    ),
+    "units in words": ("device,pulse,conductance (micro-Siemens)", lambda n, r: f"{r[0]},{r[1]},{r[2]:.6f}"),
     "names of devices": ("Device ID,pulse,conductance (uS)", lambda n, r: f'"W3, R{r[0]} (left)",{r[1]},{r[2]:.6f}'),
 }
 

@@ -127,3 +127,35 @@ def test_rows_out_of_order_begin_no_curve_of_their_own(
 def test_cycles_of_devices_may_have_numbers_in_any_order(tmp_path: Path) -> None:
     rows = [f"{d},{c},{k},up,{5 + k}" for d, own in (("a", (2, 3)), ("b", (1, 2))) for c in own for k in (0, 1)]
     assert read(tmp_path, "device,cycle,number,direction,g", *rows).pulses.tolist() == 2 * [[ANEW, 1, ANEW, 1]]
+
+
+@pytest.mark.parametrize("header", ["device,cycle,number,direction,g", "device,cycle,reading,pulse,g"])
+def test_a_cycle_behind_one_that_was_not_recorded_begins_anew(tmp_path: Path, header: str) -> None:
+    """Pulses between cycles 1 and 10 were none: steps came out 10 % too large where devices had moved between them."""
+    rows = [f"a,{c},{n},{'up' if n < 3 else 'down'},{5 + 3 * c + n}" for c in (1, 2, 10) for n in (1, 2, 3, 4)]
+    rows = rows if "number" in header else [f"a,{c},{4 * k + n},{way},{5 + n}" for k, c in enumerate((1, 2, 10))
+                                            for n, way in enumerate((1, 1, -1, -1))]  # fmt: skip
+    starts = [k for k, count in enumerate(read(tmp_path, header, *rows).pulses[0]) if count == ANEW]
+    assert {0, 8} <= set(starts) and 4 not in starts
+
+
+@pytest.mark.parametrize(
+    ("titles", "names"),
+    [
+        ("D1 up (nS),D1 down (nS),D2 up (nS),D2 down (nS)", ("d1", "d2")),
+        ("LTP R1C2 (nS),LTD R1C2 (nS),LTP R2C2 (nS),LTD R2C2 (nS)", ("r1c2", "r2c2")),
+        ("cell 1 LTP (nS),cell 1 LTD (nS),cell 2 LTP (nS),cell 2 LTD (nS)", ("1", "2")),
+    ],
+)
+def test_both_branches_of_devices_beside_each_other(tmp_path: Path, titles: str, names: tuple[str, ...]) -> None:
+    """Each branch was a device, and its counter of pulses was refused as a pulse of 2."""
+    rows = [f"{k},{u},{v},{u + 1},{v + 1}" for k, (u, v) in enumerate(zip(UP, DOWN, strict=True), 1)]
+    found = read(tmp_path, f"pulse,{titles}", *rows)
+    assert found.names == names and found.count(1) == found.count(-1) == 6
+
+
+@pytest.mark.parametrize("titles", ["Pulse #,Conductance LTP (S),Conductance LTD (S)", "n,Gup (S),Gdown (S)",
+                                    "Number of pulses,G_pot (S),G_dep (S)"])  # fmt: skip
+def test_names_of_branches(tmp_path: Path, titles: str) -> None:
+    rows = [f"{k},{u}e-6,{v}e-6" for k, (u, v) in enumerate(zip(UP, DOWN, strict=True), 1)]
+    assert read(tmp_path, titles, *rows).conductance[0].tolist() == pytest.approx([*UP, *DOWN])

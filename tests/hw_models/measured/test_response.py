@@ -305,3 +305,13 @@ def test_of_exponential_and_power_the_better_is_taken() -> None:
     assert taken(power=0.0, exponential=0.05, linear=0.06) == "linear"
     assert taken(power=0.0, exponential=0.05, linear=0.16) == "power"
     assert taken(linear=0.0, power=0.3, soft_bounds=0.35, table=0.36, unfit="linear") == "soft_bounds"
+
+def test_steps_that_shrink_without_an_end_are_said_to_go_on() -> None:
+    """Steps of 2.5 exp(-g/8) were said to come to their bound, with an interval, where the curves of 40 pulses end."""
+    random = np.random.default_rng(3)
+    g = np.ones((4, 41))
+    for k in range(1, 41):
+        g[:, k] = g[:, k - 1] + 2.5 * np.exp(-g[:, k - 1] / 8) * (1 + 0.3 * random.normal(size=4))
+    fit = fit_response(g + random.normal(0, 0.05, g.shape), [1] * 40, response="exponential")
+    assert any("of the largest: w_max is where they end, and more pulses may lead" in note for note in fit.notes)
+    assert not any("more pulses may lead" in note for note in fitted("idealised").notes)

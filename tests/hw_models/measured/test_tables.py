@@ -54,7 +54,7 @@ def test_ways_to_part_columns(tmp_path: Path, parted: str) -> None:
         ("target [uS],achieved\n1,2\n", r"units are mixed: target \[uS\], achieved \[none\]"),
         ("device [uS],g\n1,2\n", r"column 'device \[uS\]': device is the name of a device and has no unit"),
         ("g,conductance\n1,2\n", "columns 'g' and 'conductance' are both conductance: which counts"),
-        ("time,g\n1,2,3\n", "line 2 has 3 columns, the header has 2"),
+        ("time,g\n1,2,3\n", "line 2, '1 2 3', has 3 columns, the header has 2"),
         ("time,g\n", "it holds no rows below the header"),
         ("", "it holds no lines"),
         ('time,g\n"1,2\n', "line 2: unexpected end of data"),
@@ -70,7 +70,8 @@ def test_what_is_no_table(tmp_path: Path, text: str, line: str) -> None:
 @pytest.mark.parametrize("cell", ["nan", "", "inf", "1.2.3", "4 uS", "1_0"])
 def test_numbers_that_are_none(tmp_path: Path, cell: str) -> None:
     found = read_table(written(tmp_path, f"time,g\n1,2\n2,{cell}\n"))
-    with pytest.raises(ChipError, match=f"line 3: conductance '{cell}': a finite number is needed; a unit stands in"):
+    told = ": leave that row out" if cell in ("nan", "", "inf") else "; a unit stands in"
+    with pytest.raises(ChipError, match=f"line 3: conductance '{cell}': a finite number is needed{told}"):
         found.numbers("conductance")
 
 
@@ -118,7 +119,7 @@ def test_two_columns_of_numbers_need_no_header(tmp_path: Path) -> None:
         ("target,device", None, "'achieved' is missing: it is nearest to programming, which needs target, achieved"),
         ("voltage,x", None, "column 'current' is missing: it is nearest to iv, which needs voltage, current"),
         ("read [uS],g", None, r"read is the number of a read and has no unit; conductance stands in a column 'cond"),
-        ("a,b", None, "no column is known; kinds and their columns are iv: voltage, current; programming"),
+        ("a,b", None, "no column is known, of 'a', 'b'; kinds and their columns are iv: voltage, current; programming"),
         ("time,g", "iv", "column 'voltage' is missing: iv needs voltage, current"),
         ("time,g", "drift", "unknown kind 'drift': allowed are iv, programming, read_noise, pulses, retention"),
     ],
@@ -167,3 +168,55 @@ def test_resistances_are_read_as_conductances(tmp_path: Path, title: str) -> Non
     assert found.notes == (f"Conductances are one over '{title}'.",)
     with pytest.raises(ChipError, match=r"line 3: '.*' is 0: above 0 is needed"):
         read_table(written(tmp_path, f"time,{title}\n1,2\n2,0\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Conductance: nS\nn,LTP,LTD\n1,2,3\n", "line 1 names 'nS', and column 'LTP' has no unit"),
+        ("pulse,g\n0,5\n# device 2\n0,9\n", "line 3: '# device 2' stands between the rows"),
+        ("pulse g_uS\n" + "0 5\n" * 12 + "\n" + "1 9\n" * 12, "line 14 is blank, and rows follow: another device"),
+        ("device,pulse,g\n" + "1,0,5\n" * 3 + "\n" + "2,0,6\n" * 3 + "\n", ""),
+        ("n,G\n1,2\n\nSettings\n", "line 4, 'Settings', has 1 column, the header has 2: one table to a file"),
+        ("t,g\n1,5,2,7\n", "line 2, '1 5 2 7', has 4 columns, the header has 2: decimal commas need semicolons"),
+    ],
+)
+def test_what_stands_between_and_beside_the_rows(tmp_path: Path, text: str, line: str) -> None:
+    """Devices that comments or blank lines tell apart were one device; nS above a header counted as uS."""
+    path = written(tmp_path, text)
+    if line:
+        with pytest.raises(ChipError, match=line):
+            read_table(path)
+    elif "device" in text:
+        assert len(read_table(path).rows) == 6
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "told"),
+    [
+        ("pulse,g", "1,{}", "without its row its pulse is lost: count pulses in a column 'pulse number'"),
+        ("number,type,g", "1,up,{}", "leave that row out"),
+        ("time,g", "1,{}", "leave that row out"),
+    ],
+)
+@pytest.mark.parametrize("cell", ["#N/A", "OVERFLOW", "---", "9.91E+37"])
+def test_what_to_do_about_a_reading_that_is_missing(
+    tmp_path: Path, header: str, row: str, told: str, cell: str
+) -> None:
+    table = read_table(written(tmp_path, f"{header}\n{row.format(4)}\n{row.format(cell)}\n"))
+    with pytest.raises(ChipError, match=f"line 3: conductance .*{told}"):
+        table.numbers("conductance")
+
+
+def test_lines_name_few_of_many_titles(tmp_path: Path) -> None:
+    """One line had all 240 titles of a table that lies on its side."""
+    path = written(tmp_path, f"pulse,{','.join(f'x{n}' for n in range(240))}\nx,{','.join(['4'] * 240)}\n")
+    with pytest.raises(ChipError, match="and 232 more") as raised:
+        kind_of(read_table(path))
+    assert len(str(raised.value)) < 400
+
+
+def test_a_direction_without_a_number_is_told_how_to_be_a_pulse(tmp_path: Path) -> None:
+    path = written(tmp_path, "device,operation,g\n0,SET,4\n0,RESET,2\n")
+    with pytest.raises(ChipError, match="if every row is behind one pulse, name column 'operation' 'pulse'"):
+        kind_of(read_table(path))

@@ -195,3 +195,10 @@ def test_command(tmp_path, tiny, file, neuroep, weights):
     same(runs.load(tmp_path / "run"), weights)
     page = json.loads(neuroep("adopt", file, "--config", tiny, "--out", tmp_path / "again", "--json").out)
     assert page["names"]["query.weight"] == "attention.W.weight"
+
+
+def test_a_transpose_that_should_be_none_is_told_as_it_is(tmp_path, tiny, weights):
+    """The line gave as its cure the very --map that it refused."""
+    save(tmp_path / "w.npz", weights)
+    with pytest.raises(CheckpointError, match=r"it fits as it is, --map dense_1\.weight=dense_1\.weight$"):
+        adoption.adopt(tmp_path / "w.npz", tiny, tmp_path / "run", names={"dense_1.weight": "dense_1.weight.T"})

@@ -221,6 +221,23 @@ def test_damaged_metrics(neuroep, run, other, fault):
     assert neuroep("evaluate", run).code == 0
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [("gone", "is missing, and the checkpoint has"), ("directory", "is a directory, or a link that leads nowhere"),
+     ("UTF-16", "line 1 is no JSON")],
+)  # fmt: skip
+def test_metrics_that_are_no_file(neuroep, run, fault, told):
+    """They were told as 'ends before the checkpoint: at epoch 0', or without the name of the file."""
+    path = run / "metrics.jsonl"
+    text = path.read_text()
+    path.unlink()
+    if fault == "directory":
+        path.mkdir()
+    elif fault == "UTF-16":
+        path.write_bytes(text.encode("utf-16"))
+    assert str(path) in (line := refused(neuroep, "report", run)) and told in line
+
+
 def test_files_of_one_run_stay_together_over_a_resume(neuroep, run):
     name = runs.load(run).name
     assert resumed(neuroep, run).code == 0
