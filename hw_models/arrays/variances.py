@@ -2,7 +2,7 @@
 
 The noise of a current is drawn with a deviation of its own, sqrt(sum_j x_j^2 v_j). Of that 1 % is enough, as nobody
 knows the noise of a device better. Where the processor has instructions for it x^2, v and the sum are rounded to 8
-significant bits, 2^-9 of each at most: 0.3 % of a deviation at the very most, without a bias, and no other number of
+significant bits, 2^-8 of each at most: 0.4 % of a deviation at the very most, without a bias, and no other number of
 the read. It takes a third of the time of the same product in single precision. Draws are the same; small products,
 single samples and double precision are as exact as ever.
 

@@ -73,7 +73,7 @@ class Displacing(Wiring):
     def ground(self, clamped: Clamped, free: State) -> Ground:
         """Return what differences to a free state go by, found once."""
         if free.ground is None:
-            with self.in_full():
+            with self.in_full(not free.rounded):
                 products, feedback = self._read(clamped, free, tuple(self.difference_cells), kept=True)
             places = {
                 name: cell.place(products[name], feedback.get(name), free.values[name])
@@ -81,7 +81,7 @@ class Displacing(Wiring):
             }
             units = self.difference_units.items()
             weights = {name: unit.ground(clamped.held[name], free.weights[name]) for name, unit in units}
-            free.ground = Ground(places, weights)
+            free.ground, free.memory = Ground(places, weights), {}
             clamped.workspace.clear()  # of the free phase
         return free.ground
 

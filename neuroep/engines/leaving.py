@@ -24,8 +24,9 @@ quarter of what it missed. It left, and its contrast was 4 % of all gradients of
 0.001.
 
 Leaving copies what moves of those that stay. It is done where at least a share :data:`SHARE` of those that are there
-has settled; the others of them go on until then. Where products are rounded at first (:mod:`neuroep.engines.rounding`),
-samples leave that part of a free phase too, and all are there again when products are read in full. A phase in exact
+has settled; the others of them go on until then. Where products are rounded at first and read in full at the end
+(:mod:`neuroep.engines.rounding`), samples leave the first part of a free phase too, and all are there again when
+products are read in full. A phase in exact
 arithmetic alone has samples leave it: on a chip they settle side by side, and what a read draws belongs to its place.
 """
 

@@ -33,7 +33,8 @@ class Parting(Displacing):
         """
         values = self._some_values(state.values, rows, own)
         weights = {name: self.units[name].some_weights(each, rows) for name, each in state.weights.items()}
-        return State(values, weights, state.stale, state.beta, resting=state.resting)
+        memory = {name: {key: each.some(rows) for key, each in kept.items()} for name, kept in state.memory.items()}
+        return State(values, weights, state.stale, state.beta, memory, resting=state.resting)
 
     def put_state(self, whole: State, some: State, move: Move) -> None:
         """Put what samples have reached to its place in the state of all.
@@ -49,6 +50,7 @@ class Parting(Displacing):
             else:
                 del whole.kept[place]
         whole.stale, whole.resting = whole.stale | some.stale, whole.resting & some.resting
+        whole.rounded |= some.rounded
 
     def some_free(self, free: State, rows: np.ndarray) -> State:
         """Return of a free state what differences of some samples go by: dense layers, and where they lie."""

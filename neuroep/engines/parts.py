@@ -38,7 +38,8 @@ Values = Any
 Held = Any
 """What an attention unit knows of a clamped batch, in a form of its own, with the ``logits`` of its drive."""
 Memory = dict[str, Any]
-"""What an array keeps of the course of one state: values with ``copy()``. Most arrays keep nothing."""
+"""What an array keeps of the course of one state: values with ``copy()``, and ``some(rows)`` where samples may leave.
+Most arrays keep nothing."""
 Signs = tuple[bool, bool]
 """Whether what the post and the pre side of a synapse show can never be negative."""
 Reads = Sequence[tuple[str, str]]

@@ -8,8 +8,9 @@ time, :math:`s \leftarrow s + dt\,(\nabla G^*(u) - s)`.
 A layer whose neighbours have not moved since its own update is at its minimiser already and is not computed again,
 unless the engine's reads are noisy and another read would give another state.
 
-Where products are rounded, a free phase with a tolerance reads rounded ones until a sweep changes the states by no more
-than rounding may, or hardly less than the sweep before, and then full ones, by which alone it ends. On a GPU, where it
+Where products are rounded, a free phase with a tolerance that they reach (:data:`neuroep.engines.rounding.CLOSE`) reads
+them to its end, unless they get no further. With a smaller one it does until a sweep changes the states by no more than
+rounding may, or hardly less than the sweep before, and then reads full ones, by which alone it ends. On a GPU, where it
 is looked at rarely, all of its products are full.
 
 On a chip whose ``nudged.mean_sweeps`` says so, a phase ends with the mean of the states after its last sweeps.
@@ -41,7 +42,7 @@ from neuroep.engines.clamped import Clamped
 from neuroep.engines.parts import Move, Replayer
 from neuroep.engines.phase_lengths import PhaseLengths
 from neuroep.engines.recorders import Trace
-from neuroep.engines.rounding import COARSE
+from neuroep.engines.rounding import CLOSE, COARSE, stalled
 from neuroep.engines.schedule import BY_SAMPLE, CALIBRATED, TOLERANCE, Schedule
 from neuroep.engines.state import State, Values
 from neuroep.errors import ConfigError
@@ -223,6 +224,7 @@ class Settling:
         self._left: leaving.Left[State] | None = None
         self._pace = leaving.Pace(clamped.samples) if schedule.stop == BY_SAMPLE else None
         self._coarse = engine.rounds and schedule.tolerance > 0 and engine.check_every == 1
+        self._rough = schedule.tolerance >= CLOSE
         self._groups = schedule.groups(engine.network)
         self._arrivals = schedule.arrivals(engine.network) if beta else {}
         self._check = schedule.check_every or engine.check_every
@@ -269,6 +271,7 @@ class Settling:
         engine = self.engine
         self.steps += 1
         self._changes, self._seen = {}, None
+        self._own.rounded = self._coarse
         with engine.during(self.name), engine.turn(self.number, self.beta), engine.in_full(not self._coarse):
             for number, group in enumerate(self._groups):
                 self._changes.update(self._update(number, group))
@@ -280,7 +283,7 @@ class Settling:
         engine.settle_steps += self._present.samples * (self.steps - self._counted)
         self._counted = self.steps
         due, last = self.steps % self._check == 0, self.steps >= schedule.steps
-        stops = due and schedule.tolerance > 0 and self.steps >= self._least and not coarse
+        stops = due and schedule.tolerance > 0 and self.steps >= self._least and (not coarse or self._rough)
         missing = self._missing() if (due or last) and self._pace is not None else None
         if coarse and due:
             self._refine()
@@ -371,11 +374,15 @@ class Settling:
         return found
 
     def _refine(self) -> None:
-        """Read products in full from now on, once sweeps change what rounded ones can tell, or less in every sweep.
+        """Read products in full from now on, once sweeps change what rounded ones cannot tell, or get no further.
 
         Samples that have come to that by themselves wait for the others.
         """
         self._look()
+        if self._rough:
+            if stalled(self._changed):
+                self._coarse, self._own.stale = False, frozenset(self._own.values)
+            return
         before = self._changed[-2] if len(self._changed) > 1 else math.inf
         bound = max(COARSE, self.schedule.tolerance)
         if self._change <= bound or self._change > 0.7 * before:

@@ -64,8 +64,9 @@ class State:
     of an attention layer's weights. ``stale`` names the layers that are not at their minimiser for sure.
     ``memory[synapse]`` is what an array keeps of this state's course, for example what a sigma-delta neuron sent last.
     ``inner[layer]`` is the state inside a neuron that integrates in time and shows a digitised value, which is then in
-    ``values``. ``resting`` names layers that are 0, as no sweep has moved them. ``origin`` is the free state that a
-    nudged phase started from, and ``drives`` what a chip holds of its own products once a nudged phase asks for them.
+    ``values``. ``resting`` names layers that are 0, as no sweep has moved them, and ``rounded`` tells whether the last
+    products read for it were. ``origin`` is the free state that a nudged phase started from, and ``drives`` what a chip
+    holds of its own products once a nudged phase asks for them.
 
     ``ground`` is what differences to this state go by, once they ask for it. ``moved`` is what a nudged phase in
     differences has moved ``origin`` by: a state whose values and weights are differences; ``values`` and ``weights`` of
@@ -81,6 +82,7 @@ class State:
     inner: dict[str, Any] = field(default_factory=dict)
     origin: State | None = None
     resting: frozenset[str] = frozenset()
+    rounded: bool = False
     drives: Drives | None = None
     ground: Ground | None = None
     moved: State | None = None

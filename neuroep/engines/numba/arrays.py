@@ -32,7 +32,7 @@ WORK, SHARES = 2**25, 16
 """Most multiply-adds of one block, about half a millisecond, in products of at most so many blocks."""
 OUTPUTS = 80
 """Most outputs of one tile in an update."""
-Reader = Callable[[np.ndarray, int, int, np.ndarray], object]
+Reader = Callable[[np.ndarray, int, int, Values], object]
 """``read(post, left, right, out)`` writes columns left to right of ``post @ W`` to ``out``, (rows, right - left)."""
 Side = Any
 """(rows, size), an array or what an array makes of it for its outer products."""
@@ -311,8 +311,8 @@ class Deferred:
         """Return the same, which nothing changes."""
         return self
 
-    def columns(self, left: int, right: int) -> np.ndarray:
-        """Compute some columns.
+    def columns(self, left: int, right: int, out: Values | None = None) -> Values:
+        """Compute some columns; ``out`` is what they are written to, of the array's own kind, a new array by default.
 
         Raises
         ------
@@ -321,7 +321,7 @@ class Deferred:
         """
         if self.array.updates != self.updates:
             raise ConfigError("attention weights asked for after the weights changed: ask before an update")
-        out = np.empty((len(self.post), right - left), dtype=self.post.dtype)
+        out = np.empty((len(self.post), right - left), dtype=self.post.dtype) if out is None else out
         for a, b in blocks(right - left, COLUMNS):
             self.read(self.post, self.place.start + left + a, self.place.start + left + b, out[:, a:b])
         return out

@@ -78,6 +78,11 @@ class Tokens:
         return values[np.arange(tokens)[None, :] < count[:, None]]
 
     @cached_property
+    def rounded(self) -> dict[int, Values]:
+        """Vectors by sample as units of rounded arithmetic have them, for one step."""
+        return {}
+
+    @cached_property
     def telling(self) -> np.ndarray:
         """(batch,) int64, tokens up to the last that is not a zero vector, as unmasked padding is."""
         places = np.arange(1, self.vectors.shape[1] + 1)
@@ -318,7 +323,7 @@ class ExactAttention(AttentionCounts):
             kernels.attend_flat(*there, whole, patterns.count, feedback, self.kappa, self.real(dt), *ends)
         if folded[own].any():
             counts = folded, patterns.count, patterns.telling
-            folded_kernels.of(held.logits.dtype.name)(*there, *counts, feedback, self.kappa, *ends)
+            folded_kernels.of(held.logits.dtype.name).attend(*there, *counts, feedback, self.kappa, *ends)
 
     def _stream(
         self, held: HeldLogits, feedback: np.ndarray | Deferred, weights: PackedPairs, value: np.ndarray
@@ -327,10 +332,19 @@ class ExactAttention(AttentionCounts):
         samples, queries = len(held.places), held.logits.shape[1]
         dim, attend = held.patterns.vectors.shape[2], partial(self._attend_packed, held, weights, value)
         if isinstance(feedback, Deferred):
-            read, parts = feedback.columns, blocks(queries, QUERIES)
+            read = partial(self._columns, feedback)
             task = lambda a, b: attend(read(a * dim, b * dim), (0, samples), (a, b))  # noqa: E731
-            return np.max(self.workers.run(task, parts), axis=0)
+            return np.max(self.workers.run(task, blocks(queries, self._step)), axis=0)
         return np.concatenate(self.workers.run(lambda a, b: attend(feedback, (a, b), (0, queries)), held.samples))
+
+    @property
+    def _step(self) -> int:
+        """Most queries whose feedback is read at a time."""
+        return QUERIES
+
+    def _columns(self, feedback: Deferred, left: int, right: int) -> Values:
+        """Return some columns of a feedback, as what moves the layer takes them."""
+        return feedback.columns(left, right)
 
     def _attend_packed(
         self,
@@ -345,7 +359,8 @@ class ExactAttention(AttentionCounts):
         logits, patterns, dim = cast(PackedPairs, held.logits), held.patterns, held.patterns.vectors.shape[2]
         whole, folded = (np.clip(count - part[0], 0, part[1] - part[0]) for count in held.query_counts)
         rows, columns = slice(*part), slice(part[0] * dim, part[1] * dim)
-        attend, changes = folded_kernels.of(logits.dtype.name), np.zeros(samples[1] - samples[0], dtype=self.real)
+        attend = folded_kernels.of(logits.dtype.name).attend
+        changes = np.zeros(samples[1] - samples[0], dtype=self.real)
         for sample, place in enumerate(held.places[slice(*samples)].tolist(), start=samples[0]):
             own, there = slice(sample, sample + 1), slice(place, place + 1)
             given = (0, 1, ALONE, logits.of(place)[:, rows], patterns.vectors[there])

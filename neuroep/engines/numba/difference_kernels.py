@@ -27,7 +27,7 @@ from hw_models.kernels import scalar
 from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound, written_out
 from neuroep.network.potentials import NEAR, NEWTON_STEPS
 
-exp_less_one = less_one = tilted_row = steep_row = unbound
+exp_less_one = less_one = tilted_row = steep_row = tilted = unbound
 """Of one precision; :func:`of` fills them in."""
 Kernel = Callable[..., None]
 FAR = 60.0
@@ -138,6 +138,19 @@ def _noted(new, old, changes):
     changes[0], changes[1] = change, size
 
 
+def _tilted(rows, n, k, free, place, width, kappa, more):
+    """Turn products dF X^T of n queries of every nudge (r, n, k or more) with k patterns into dp; beyond k it is 0.
+
+    p of the first query begins at ``free[place]``, and every row of it is so wide.
+    """
+    for r in range(rows.shape[0]):
+        for t in range(n):
+            row, start = rows[r, t, :k], place + t * width
+            _scale(row, kappa)
+            tilted_row(free[start : start + k], row, more)
+            rows[r, t, k:] = 0
+
+
 def _flat(
     first, last, places, start, stop, free, offsets, widths, keys, query_count, key_count, telling, feedback, kappa,
     value, changes,
@@ -153,10 +166,8 @@ def _flat(
         for r in range(changes.shape[0]):
             row = r * batch + b
             rows = np.dot(feedback[row, : n * dim].copy().reshape((n, dim)), patterns.T)
-            for t in range(n):
-                _scale(rows[t], kappa)
-                place = offsets[h] + (start + t) * widths[h]
-                tilted_row(free[place : place + k], rows[t], k < key_count[h])
+            place = offsets[h] + start * widths[h]
+            tilted(rows.reshape((1, n, k)), n, k, free, place, widths[h], kappa, k < key_count[h])
             moved = value[row, start * dim : (start + n) * dim]
             _noted(np.dot(rows, patterns).reshape(n * dim), moved, changes[r, b])
 
@@ -328,6 +339,8 @@ class DifferenceKernels(NamedTuple):
     pooled: Kernel
     rows_pooled: Kernel
     mix: Kernel
+    tilted: Kernel
+    """To be written out in other kernels."""
 
 
 @cache
@@ -339,9 +352,12 @@ def of(dtype: str) -> DifferenceKernels:
     tilted = kernel(bound(_tilted_row, dtype, exp_less_one=exp, less_one=row), **inlined)
     # Where logits are far apart, or time steps small, it is called: written out it takes a minute to compile.
     steep = kernel(bound(_tilted_row, f"{dtype}-steep", exp_less_one=exp, less_one=row), error_model="numpy")
-    names = {"tilted_row": tilted, "less_one": row, "steep_row": steep}
-    each = _flat, _pooled, _rows_pooled, _mix
-    return DifferenceKernels(*(kernel(bound(one, dtype, **names), fastmath=VECTOR) for one in each))
+    names: dict[str, Kernel] = {"tilted_row": tilted, "less_one": row, "steep_row": steep}
+    names["tilted"] = kernel(bound(_tilted, dtype, **names), **inlined)
+    flat, pooled, rows_pooled, mix = (
+        kernel(bound(one, dtype, **names), fastmath=VECTOR) for one in (_flat, _pooled, _rows_pooled, _mix)
+    )
+    return DifferenceKernels(flat, pooled, rows_pooled, mix, names["tilted"])
 
 
 @kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from hw_models.tally import Tally
 from neuroep.engines.differences import Change, Displacement
 from neuroep.engines.numba import difference_kernels as kernels
 from neuroep.engines.numba.arrays import Deferred
-from neuroep.engines.numba.attention import QUERIES, ExactAttention, HeldLogits
+from neuroep.engines.numba.attention import ExactAttention, HeldLogits
 from neuroep.engines.numba.neurons import FREE, MINIMISER, NEURONS, SYNCHRONOUS, ExactNeurons
 from neuroep.engines.numba.packed import PackedPairs, PairLayout
 from neuroep.engines.parts import Rows
@@ -126,6 +126,8 @@ class FreeWeights:
 
 Free = np.ndarray | PackedPairs | FreeWeights
 """p of the free state, in the form of a layer."""
+Packed = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""p in one row, where each sample begins, and how wide its rows are."""
 
 
 class DisplacedAttention(ExactAttention):
@@ -205,20 +207,32 @@ class DisplacedAttention(ExactAttention):
         """Move a flat layer at once, query by query where feedback is deferred; return changes by block."""
         batch, queries = len(held.places), held.logits.shape[1]
         own = free.place if isinstance(free, PackedPairs) else PairLayout.whole(free)
-        counts = held.queries.count, held.patterns.count, held.patterns.telling
-        dim, move = held.patterns.vectors.shape[2], kernels.of(value.dtype.name).flat
+        dim = held.patterns.vectors.shape[2]
 
         def some(first: int, last: int, start: int, stop: int, fed: np.ndarray) -> np.ndarray:
             changes = np.zeros((nudges, batch, 2), dtype=value.dtype)
-            place = first, last, held.places, start, stop, *own, held.patterns.vectors, *counts
-            move(*place, fed, self.kappa, value, changes)
+            self._move_flat(held, own, (first, last), (start, stop), fed, value, changes)
             return changes
 
         if isinstance(feedback, Deferred):
-            read = feedback.columns
-            parts = blocks(queries, QUERIES)
+            read, parts = partial(self._columns, feedback), blocks(queries, self._step)
             return self.workers.run(lambda a, b: some(0, batch, a, b, read(a * dim, b * dim)), parts)
         return self.workers.run(lambda a, b: some(a, b, 0, queries, feedback), held.samples)
+
+    def _move_flat(
+        self,
+        held: HeldLogits,
+        free: Packed,
+        samples: tuple[int, int],
+        queries: tuple[int, int],
+        feedback: np.ndarray,
+        value: np.ndarray,
+        changes: np.ndarray,
+    ) -> None:
+        """Move some samples and queries of a flat layer, of which the feedback is, and write down what has changed."""
+        counts = held.queries.count, held.patterns.count, held.patterns.telling
+        place = *samples, held.places, *queries, *free, held.patterns.vectors, *counts
+        kernels.of(value.dtype.name).flat(*place, feedback, self.kappa, value, changes)
 
     def _explicit(self, held: HeldLogits, free: Free, weights: np.ndarray | Deferred) -> np.ndarray:
         """Return differences of p, whatever form they have."""

@@ -16,14 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from hw_models.kernels import scalar
 from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound, written_out
 
-exp = unbound
-"""Of one precision; :func:`of` fills it in."""
+exp = share = unbound
+"""Of one precision; :func:`of` fills them in."""
 
 
 def _exp(x: float) -> float:
@@ -32,9 +33,8 @@ def _exp(x: float) -> float:
 
 
 @kernel(fastmath=VECTOR, inline="always")
-def _top(held, row, kappa, fed):
-    """Turn a row of products into logits, and return the largest of them and 0."""
-    top = row.dtype.type(0)
+def _top(held, row, kappa, fed, top):
+    """Turn a row of products into logits, and return the largest of them and ``top``."""
     for j in range(row.shape[0]):
         logit = held[j] + kappa * row[j] if fed else held[j]
         row[j] = logit
@@ -54,11 +54,35 @@ def _stored(new, value):
     return value.dtype.type(math.nan) if strange else largest
 
 
+def _share(rows, logits, n, k, whole, kappa, fed, weights):
+    """Turn products F X^T of n queries with k patterns (n, k or more) into p, there and in ``weights`` (n, patterns).
+
+    ``logits`` are M; columns of ``rows`` beyond k become 0. Without padding (``whole`` is k) nothing is folded.
+    """
+    zero, one = rows.dtype.type(0), rows.dtype.type(1)
+    for t in range(n):
+        row = rows[t, :k]
+        top = zero if whole > k else rows.dtype.type(-math.inf)
+        top = _top(logits[t, :k], row, kappa, fed, top)
+        rest = exp(-top) if whole > k else zero
+        total = rows.dtype.type(whole - k) * rest
+        for j in range(k):
+            part = exp(row[j] - top)
+            row[j] = part
+            total += part
+        scale = one / total
+        for j in range(k):
+            row[j] *= scale
+        weights[t, :k] = row
+        weights[t, k:whole] = rest * scale
+        rows[t, k:] = zero
+
+
 def _attend(
     first, last, places, logits, keys, query_count, key_count, telling, feedback, kappa, weights, value, changes
 ):  # fmt: skip
     """Move a flat layer at once; arrays as of :func:`neuroep.engines.numba.attention_kernels.attend_flat`."""
-    dim, fed, one = keys.shape[2], feedback.size > 0, value.dtype.type(1)
+    dim, fed = keys.shape[2], feedback.size > 0
     most, widest = 0, 0
     for b in range(first, last):
         most, widest = max(most, query_count[places[b]]), max(widest, telling[places[b]])
@@ -72,20 +96,7 @@ def _attend(
         patterns, rows = keys[h, :k], products[: n * k].reshape((n, k))
         if fed and k > 0:
             np.dot(feedback[b, : n * dim].copy().reshape((n, dim)), patterns.T, rows)
-        for t in range(n):
-            row = rows[t]
-            top = _top(logits[h, t, :k], row, kappa, fed)
-            rest = exp(-top)
-            total = value.dtype.type(whole - k) * rest
-            for j in range(k):
-                share = exp(row[j] - top)
-                row[j] = share
-                total += share
-            scale = one / total
-            for j in range(k):
-                row[j] *= scale
-            weights[h, t, :k] = row
-            weights[h, t, k:whole] = rest * scale
+        share(rows, logits[h], n, k, whole, kappa, fed, weights[h])
         new = states[: n * dim]
         if k > 0:
             np.dot(rows, patterns, new.reshape((n, dim)))
@@ -94,8 +105,18 @@ def _attend(
         changes[b] = _stored(new, value[b, : n * dim])
 
 
+class FoldedKernels(NamedTuple):
+    """Kernels of one precision."""
+
+    attend: Callable[..., None]
+    share: Callable[..., None]
+    """To be written out in other kernels."""
+
+
 @cache
-def of(dtype: str) -> Callable[..., None]:
-    """Return the kernel of ``float32`` or ``float64``, compiled at its first call."""
+def of(dtype: str) -> FoldedKernels:
+    """Return the kernels of ``float32`` or ``float64``, compiled at their first call."""
     own = written_out(scalar.exp if dtype == "float32" else _exp, flagged=True)
-    return kernel(bound(_attend, dtype, exp=own), fastmath=VECTOR, error_model="numpy")
+    flags: dict[str, object] = {"fastmath": VECTOR, "error_model": "numpy"}
+    share = kernel(bound(_share, dtype, exp=own), **flags, inline="always")
+    return FoldedKernels(kernel(bound(_attend, dtype, share=share), **flags), share)

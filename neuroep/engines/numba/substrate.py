@@ -73,7 +73,15 @@ class ExactSubstrate(Timeless):
 
     def __init__(self, setting: Setting) -> None:
         self.setting, self.optimiser, self.rounding = setting, setting.optimiser, setting.rounding
-        self.differences: DifferenceParts | None = ExactDifferences(setting.dtype, setting.workers, setting.tally)
+        self.differences: DifferenceParts | None = self._differences()
+
+    def _differences(self) -> DifferenceParts:
+        setting = self.setting
+        if not self.rounding.there:
+            return ExactDifferences(setting.dtype, setting.workers, setting.tally)
+        from neuroep.engines.numba.rounded_attention import RoundedDifferences  # it needs torch
+
+        return RoundedDifferences(setting.workers, setting.tally, self.rounding)
 
     def array(
         self, name: str, weight: np.ndarray, bias: np.ndarray | None, nonnegative: Signs, sends_back: bool = True
@@ -90,7 +98,11 @@ class ExactSubstrate(Timeless):
     def attention(self, layer: AttentionLayer) -> AttentionUnit:
         """Return exact attention."""
         setting = self.setting
-        return ExactAttention(layer, setting.dtype, setting.workers, setting.tally(), setting.memory)
+        if not self.rounding.there:
+            return ExactAttention(layer, setting.dtype, setting.workers, setting.tally(), setting.memory)
+        from neuroep.engines.numba.rounded_attention import RoundedAttention
+
+        return RoundedAttention(layer, setting.workers, setting.tally(), setting.memory, self.rounding)
 
     def neurons(self, layer: DenseLayer) -> Neurons:
         """Return exact neurons."""
@@ -160,7 +172,7 @@ class ExactSubstrate(Timeless):
         weights = {name: weight.copy() for name, weight in state.weights.items()}
         memory = {name: {key: kept.copy() for key, kept in held.items()} for name, held in state.memory.items()}
         inner = {name: value.copy() for name, value in state.inner.items()}
-        return State(values, weights, state.stale, state.beta, memory, inner, state.origin)
+        return State(values, weights, state.stale, state.beta, memory, inner, state.origin, rounded=state.rounded)
 
     def joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """Return states side by side; copied only where memory does not lie so already."""

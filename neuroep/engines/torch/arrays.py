@@ -4,9 +4,9 @@
 A product is out of place, so autograd can follow it to weights that are leaves: :func:`holding` puts such weights into
 a copy of an engine.
 
-Products in bfloat16 have the numbers of both factors and the result rounded to 8 significant bits, 2^-9 of each at
-most; sums are in single precision. Two states settled so differ by more than a nudge moves them, differences to one
-free state lose what the products lose.
+Products in bfloat16 have the numbers of both factors and the result rounded to 8 significant bits, 2^-8 of each at
+most; sums that a free state is driven by less (:mod:`neuroep.engines.torch.sums`). Two states settled so differ by more
+than a nudge moves them, differences to one free state lose what the products lose.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 
 from neuroep.engines.parts import Memory, Part
 from neuroep.engines.rounding import Rounding
+from neuroep.engines.torch.sums import guesses, product
 from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import SGD, Optimiser
 
@@ -63,7 +64,12 @@ class TorchArray(Part):
 
     def forward(self, pre: torch.Tensor, memory: Memory | None = None) -> torch.Tensor:
         """Return ``pre @ W.T``."""
-        return self._rounded(pre, self._shortened.T) if self.rounding.now else pre @ self.weight.T
+        if not self.rounding.now:
+            return pre @ self.weight.T
+        if memory is None:
+            return self._rounded(pre, self._shortened.T)
+        (guess,), known = guesses(memory, 1, len(pre), len(self.weight), pre.device)
+        return product(pre.to(torch.bfloat16), self._shortened.T, guess, known)
 
     @property
     def _shortened(self) -> torch.Tensor:
@@ -81,7 +87,7 @@ class TorchArray(Part):
 
     @staticmethod
     def _rounded(state: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        return (state.to(torch.bfloat16) @ weight).to(state.dtype)
+        return product(state.to(torch.bfloat16), weight).to(state.dtype)
 
     def transposed(
         self, post: torch.Tensor, out: torch.Tensor | None = None, memory: Memory | None = None

@@ -41,7 +41,7 @@ class TensorMemory:
     def fork(self, network: Network, state: State) -> State:
         """Return a state with its own dictionaries; tensors are never written in place."""
         own = dict(state.values), dict(state.weights)
-        return State(*own, state.stale, state.beta, inner=dict(state.inner), origin=state.origin)
+        return State(*own, state.stale, state.beta, inner=dict(state.inner), origin=state.origin, rounded=state.rounded)
 
     def joined(self, parts: Sequence[Values]) -> Values:
         """Return states side by side."""

@@ -8,7 +8,7 @@ import pytest
 from hw_models.tally import repeated
 from neuroep import engines
 from neuroep.data.batch import Batch
-from neuroep.engines.numba import attention, differences
+from neuroep.engines.numba import attention, differences, rounded_attention
 from neuroep.engines.numba.arrays import COLUMNS, Deferred, ideal
 from neuroep.engines.numba.attention import ExactAttention, Tokens
 from neuroep.engines.numba.packed import PackedPairs, PairLayout
@@ -31,7 +31,7 @@ def small(monkeypatch):
 
     def patch():
         monkeypatch.setattr(attention, "LOGITS", 1)
-        for module in (attention, differences):
+        for module in (attention, rounded_attention):
             monkeypatch.setattr(module, "QUERIES", 2)
         monkeypatch.setattr(differences, "ROWS", 4)
 

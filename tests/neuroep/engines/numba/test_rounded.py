@@ -91,7 +91,7 @@ def test_an_update_is_that_of_rounded_sides_and_is_read_at_once(rule):
 
 @pytest.mark.parametrize("name", cases.NETWORKS)
 def test_differences_keep_the_gradient(name):
-    """A few times 2^-9 of it in the worst layer, at a nudge that moves states by less than their rounding."""
+    """A few times 2^-8 of it in the worst layer, at a nudge that moves states by less than their rounding."""
     net = cases.network(name, potential="smooth_sigmoid")
     batch, beta = cases.batch(net, 16), 0.01
     exact = cases.estimator(beta=beta).gradient(cases.engine("cpu", net), batch)

@@ -39,7 +39,7 @@ def test_are_those_of_rounded_numbers():
 
 @pytest.mark.parametrize("name", cases.NETWORKS)
 def test_differences_keep_the_gradient(name):
-    """A few times 2^-9 of it in the worst layer, at a nudge that moves states by less than their rounding.
+    """A few times 2^-8 of it in the worst layer, at a nudge that moves states by less than their rounding.
 
     Hard sigmoids near a kink could fall to its other side by rounding of the free state.
     """

@@ -1,0 +1,243 @@
+r"""Attention of large flat layers whose products are rounded to bfloat16, as those of :mod:`.rounded` are.
+
+Of a review of 600 words, :math:`F X^T` and :math:`p X` take as long as the dense synapse behind them. Feedback F,
+patterns X and p are rounded, and what :math:`F X^T` and :math:`p X` are; logits of the clamped drive and the softmax
+are in float32. Patterns are read in tiles of :data:`TILE`, so that products have the same few shapes: torch takes a
+millisecond to prepare one of a new shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import numpy as np
+import torch
+
+from hw_models.kept_memory import KeptMemory, sparse
+from hw_models.tally import Tally
+from neuroep.engines.differences import Change
+from neuroep.engines.numba import rounded_kernels as kernels
+from neuroep.engines.numba.arrays import Deferred
+from neuroep.engines.numba.attention import ExactAttention, HeldLogits
+from neuroep.engines.numba.differences import DisplacedAttention, ExactDifferences, Free, Packed
+from neuroep.engines.numba.packed import PackedPairs
+from neuroep.engines.parts import Values
+from neuroep.engines.rounding import Rounding
+from neuroep.engines.torch.sums import one_thread, short
+from neuroep.engines.workers import Workers
+from neuroep.network import AttentionLayer
+
+TILE = 64
+"""Patterns are read in multiples of that."""
+QUERIES = 100
+"""Most queries whose feedback is read at a time: rounded, it takes half as much memory."""
+
+
+class RoundedAttention(ExactAttention):
+    """Exact attention whose packed layers read rounded products where they are rounded now.
+
+    Parameters
+    ----------
+    layer, workers, tally, memory
+        As of :class:`ExactAttention`, of float32.
+    rounding : Rounding
+        When products are rounded.
+    """
+
+    def __init__(
+        self, layer: AttentionLayer, workers: Workers, tally: Tally, memory: KeptMemory, rounding: Rounding
+    ) -> None:
+        super().__init__(layer, "float32", workers, tally, memory)
+        self._rounding = rounding
+
+    @property
+    def _step(self) -> int:
+        """Most queries whose feedback is read at a time."""
+        return QUERIES if self._rounding.now else super()._step
+
+    def _columns(self, feedback: Deferred, left: int, right: int) -> np.ndarray | torch.Tensor:
+        """Return some columns of a feedback, rounded where they are."""
+        return _columns(feedback, left, right, self._rounding)
+
+    def relax(
+        self,
+        held: HeldLogits,
+        feedback: Values | None,
+        value: np.ndarray,
+        weights: Values,
+        dt: float,
+        inner: dict[str, np.ndarray] | None = None,
+    ) -> tuple[np.ndarray, Values, Values]:
+        """Move the layer in place; patterns are rounded once for all parts of it."""
+        with _rounded(held, self._rounding):
+            return super().relax(held, feedback, value, weights, dt, inner)
+
+    def _attend_packed(
+        self,
+        held: HeldLogits,
+        weights: PackedPairs,
+        value: np.ndarray,
+        feedback: np.ndarray | torch.Tensor,
+        samples: tuple[int, int],
+        part: tuple[int, int],
+    ) -> np.ndarray:
+        """Move some samples and queries, the feedback of which is given."""
+        if not self._rounding.now:
+            return super()._attend_packed(held, weights, value, np.asarray(feedback), samples, part)
+        logits, patterns, (start, stop) = cast(PackedPairs, held.logits), held.patterns, part
+        dim, share, fed = patterns.vectors.shape[2], kernels.share(), len(feedback) > 0
+        value, changes = value[slice(*samples)], np.zeros((1, samples[1] - samples[0], 2), dtype=self.real)
+        space = _Space(stop - start, patterns.vectors.shape[1], dim)
+        with one_thread():
+            given = short(feedback)
+            for number, place in enumerate(held.places[slice(*samples)].tolist()):
+                n, k = min(int(held.queries.count[place]), stop) - start, int(patterns.telling[place])
+                if n <= 0:
+                    continue
+                known = patterns.rounded[place]
+                rows, new = space.of(len(known))
+                if fed:
+                    torch.mm(given[samples[0] + number].view(-1, dim), known.T, out=rows)
+                else:
+                    rows.zero_()
+                own, after = logits.of(place)[0, start:stop], weights.of(place)[0, start:stop]
+                share(_bits(rows), own, n, k, int(patterns.count[place]), self.kappa, fed, after)
+                torch.mm(rows, known, out=new)
+                kernels.note(_bits(new).reshape(1, -1), number, value, start * dim, n * dim, changes)
+        return np.asarray(changes[0, :, 0])
+
+
+class RoundedDisplacedAttention(DisplacedAttention):
+    """One attention layer in differences, rounded where its logits are packed; parameters as above."""
+
+    def __init__(self, layer: AttentionLayer, workers: Workers, tally: Tally, rounding: Rounding) -> None:
+        super().__init__(layer, "float32", workers, tally)
+        self._rounding = rounding
+
+    @property
+    def _step(self) -> int:
+        """Most queries whose feedback is read at a time."""
+        return QUERIES if self._rounding.now else super()._step
+
+    def _columns(self, feedback: Deferred, left: int, right: int) -> np.ndarray | torch.Tensor:
+        """Return some columns of a feedback, rounded where they are."""
+        return _columns(feedback, left, right, self._rounding)
+
+    def displace(
+        self,
+        held: HeldLogits,
+        free: Free,
+        feedback: np.ndarray | Deferred,
+        value: np.ndarray,
+        weights: np.ndarray | Deferred,
+        dt: float,
+    ) -> tuple[np.ndarray, np.ndarray | Deferred, list[Change]]:
+        """Move the read-out in place; patterns are rounded once for all parts of it."""
+        with _rounded(held, self._rounding):
+            return super().displace(held, free, feedback, value, weights, dt)
+
+    def _move_flat(
+        self,
+        held: HeldLogits,
+        free: Packed,
+        samples: tuple[int, int],
+        queries: tuple[int, int],
+        feedback: np.ndarray | torch.Tensor,
+        value: np.ndarray,
+        changes: np.ndarray,
+    ) -> None:
+        """Move some samples and queries; all nudges of a sample are rows of one product."""
+        if not (self._rounding.now and isinstance(held.logits, PackedPairs)):
+            super()._move_flat(held, free, samples, queries, np.asarray(feedback), value, changes)
+            return
+        patterns, (start, stop), (nudges, batch, _) = held.patterns, queries, changes.shape
+        dim, (shares, offsets, widths) = patterns.vectors.shape[2], free
+        tilted = kernels.tilted()
+        space = _Space(nudges * (stop - start), patterns.vectors.shape[1], dim)
+        with one_thread():
+            gained = short(feedback).view(nudges, batch, stop - start, dim)
+            for sample in range(*samples):
+                place = int(held.places[sample])
+                n, k = min(int(held.queries.count[place]), stop) - start, int(patterns.telling[place])
+                if n <= 0 or k == 0:
+                    continue
+                known = patterns.rounded[place]
+                rows, new = space.of(len(known))
+                new.view(nudges, -1, dim).copy_(gained[:, sample])
+                torch.mm(new, known.T, out=rows)
+                each, first = _bits(rows).reshape(nudges, stop - start, -1), offsets[place] + start * widths[place]
+                tilted(each, n, k, shares, first, widths[place], self.kappa, bool(k < patterns.count[place]))
+                torch.mm(rows, known, out=new)
+                kernels.note(_bits(new).reshape(nudges, -1), sample, value, start * dim, n * dim, changes)
+
+
+def _bits(values: torch.Tensor) -> np.ndarray:
+    """Return numbers of bfloat16 as the bits that kernels take, in the same memory."""
+    return values.view(torch.uint16).numpy()
+
+
+def _columns(feedback: Deferred, left: int, right: int, rounding: Rounding) -> np.ndarray | torch.Tensor:
+    """Return some columns of a feedback, and where they are rounded leave them so."""
+    out = torch.empty(len(feedback), right - left, dtype=torch.bfloat16) if rounding.now else None
+    found: np.ndarray | torch.Tensor = feedback.columns(left, right, out)
+    return found
+
+
+class RoundedDifferences(ExactDifferences):
+    """Makes the parts that solve for differences, attention in bfloat16 where it is large; in float32.
+
+    Parameters
+    ----------
+    workers, tally
+        As of :class:`ExactDifferences`.
+    rounding : Rounding
+        When products are rounded.
+    """
+
+    def __init__(self, workers: Workers, tally: Callable[[], Tally], rounding: Rounding) -> None:
+        super().__init__("float32", workers, tally)
+        self.rounding = rounding
+
+    def attention(self, layer: AttentionLayer) -> DisplacedAttention:
+        """Return the unit of one attention layer."""
+        return RoundedDisplacedAttention(layer, self.workers, self.tally(), self.rounding)
+
+
+class _Space:
+    """Memory of one thread for products of one sample after the other, which would leave holes between what stays.
+
+    Parameters
+    ----------
+    rows, patterns, dim : int
+        Most of each.
+    """
+
+    def __init__(self, rows: int, patterns: int, dim: int) -> None:
+        self._products = torch.empty(rows * patterns, dtype=torch.bfloat16)
+        self._new = torch.empty(rows, dim, dtype=torch.bfloat16)
+
+    def of(self, patterns: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what products (rows, patterns) and (rows, dim) are written to."""
+        rows = len(self._new)
+        return self._products[: rows * patterns].view(rows, patterns), self._new
+
+
+@contextmanager
+def _rounded(held: HeldLogits, rounding: Rounding) -> Iterator[None]:
+    """Have the patterns of samples that are there inside, rounded: those that tell, and what makes whole tiles."""
+    if not (rounding.now and isinstance(held.logits, PackedPairs)):
+        yield
+        return
+    vectors, places = held.patterns.vectors, held.places
+    most, dim = vectors.shape[1:]
+    counts = np.minimum(-(-held.patterns.telling[places] // TILE) * TILE, most)
+    with one_thread():
+        block = torch.from_numpy(sparse((int(counts.sum()), dim), np.dtype(np.uint16))).view(torch.bfloat16)
+        for place, own in zip(places.tolist(), block.split(counts.tolist()), strict=True):
+            held.patterns.rounded[place] = own.copy_(torch.from_numpy(vectors[place, : len(own)]))
+    try:
+        yield
+    finally:
+        held.patterns.rounded.clear()

@@ -1,0 +1,96 @@
+# Tested by tests/neuroep/engines/numba/test_rounded_attention.py.
+"""Kernels of attention in bfloat16: numbers come and go as their 16 bits, and are float32 in between.
+
+bfloat16 is the upper half of a float32; a number is rounded to the nearest, ties to even, and a NaN stays one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound
+from neuroep.engines.numba import difference_kernels, folded_kernels
+
+shares = tilts = unbound
+"""Of single precision; filled in."""
+
+
+@kernel
+def _read(short, out):
+    """Write the float32 of one row of bits."""
+    bits = out.view(np.uint32)
+    for j in range(out.shape[0]):
+        bits[j] = np.uint32(short[j]) << np.uint32(16)
+
+
+@kernel
+def _write(row, short):
+    """Write the bits of one row of float32, rounded."""
+    bits = row.view(np.uint32)
+    for j in range(row.shape[0]):
+        x = bits[j]
+        up = (x + np.uint32(0x7FFF) + ((x >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+        nan = (x & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
+        short[j] = np.uint16((x >> np.uint32(16)) | np.uint32(0x40)) if nan else np.uint16(up)
+
+
+def _share(short, logits, n, k, whole, kappa, fed, weights):
+    """As :func:`neuroep.engines.numba.folded_kernels._share`, of bits (n or more, k or more)."""
+    rows = np.empty((n, short.shape[1]), dtype=np.float32)
+    for t in range(n):
+        _read(short[t], rows[t])
+    shares(rows, logits, n, k, whole, kappa, fed, weights)
+    for t in range(n):
+        _write(rows[t], short[t])
+
+
+def _tilted(short, n, k, free, place, width, kappa, more):
+    """As :func:`neuroep.engines.numba.difference_kernels._tilted`, of bits (r, n or more, k or more)."""
+    rows = np.empty((1, n, short.shape[2]), dtype=np.float32)
+    for r in range(short.shape[0]):
+        for t in range(n):
+            _read(short[r, t], rows[0, t])
+        tilts(rows, n, k, free, place, width, kappa, more)
+        for t in range(n):
+            _write(rows[0, t], short[r, t])
+
+
+@kernel(fastmath=VECTOR)
+def note(new, first, value, left, width, changes):
+    """Write what each nudge moves one sample to, (r, width or more), to columns from ``left`` on of its row of value.
+
+    ``first`` is the sample of all that there are, ``changes`` (r, b, 2). All is written, a NaN too.
+    """
+    row = np.empty(width, dtype=value.dtype)
+    zero = value.dtype.type(0)
+    for r in range(new.shape[0]):
+        moved = value[r * changes.shape[1] + first, left : left + width]
+        _read(new[r, :width], row)
+        change, size, strange = zero, zero, 0
+        for i in range(width):
+            step = abs(row[i] - moved[i])
+            moved[i] = row[i]
+            change = step if step > change else change
+            size = abs(row[i]) if abs(row[i]) > size else size
+            strange |= step != step
+        there = changes[r, first]
+        there[0] = value.dtype.type(math.nan) if strange or there[0] != there[0] else max(there[0], change)
+        there[1] = max(there[1], size)
+
+
+@cache
+def share() -> Callable[..., None]:
+    """Return :func:`_share`, compiled at its first call."""
+    own = bound(_share, "", shares=folded_kernels.of("float32").share)
+    return kernel(own, fastmath=VECTOR, error_model="numpy")
+
+
+@cache
+def tilted() -> Callable[..., None]:
+    """Return :func:`_tilted`, compiled at its first call."""
+    own = bound(_tilted, "", tilts=difference_kernels.of("float32").tilted)
+    return kernel(own, fastmath=VECTOR, error_model="numpy")
