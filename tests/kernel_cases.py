@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -28,7 +29,14 @@ from hw_models.kernels import bursts, pulses
 from hw_models.laws.pulse_response import PULSE_RESPONSES
 from neuroep import engines
 from neuroep.data.batch import Batch, TokenVectors
-from neuroep.engines.numba import attention_kernels, difference_kernels, folded_kernels, repeated_kernels
+from neuroep.engines.numba import (
+    attention,
+    attention_kernels,
+    difference_kernels,
+    folded_kernels,
+    repeated_kernels,
+    rounded_kernels,
+)
 from neuroep.engines.settling import Schedule
 from neuroep.gradients.estimators import Estimator
 from neuroep.learning.optimisers import SGD, Adam
@@ -115,6 +123,8 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
                 yield f"differences {dtype} {readout} {dt}", {}, given
         yield f"padding {dtype}", {}, {"dtype": dtype, "readout": "flat", "mask": False}
         yield f"repeated words {dtype}", {}, {"dtype": dtype, "repeats": "once"}
+    large = {"readout": "flat", "mask": False, "form": "differences", "tolerance": 0.01}
+    yield "rounded attention", {}, large | {"products": "bfloat16", "packed": True}
 
 
 def _reads() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -165,12 +175,24 @@ def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
     rule = {} if "update" in chip else {"optimiser": given.get("optimiser", Adam())}
     made = Chip.model_validate(chip) if chip else None
     how = {"dtype": given.get("dtype", "float32"), "repeats": given.get("repeats", "each")}
+    how["products"] = given.get("products", "full")
     engine = engines.local(network, seed=3, threads=1, chip=made, **how, **rule)
-    phase = Schedule(given.get("order", "layerwise"), steps=5, dt=given.get("dt", 1.0))
+    how_long = {"steps": 5, "dt": given.get("dt", 1.0), "tolerance": given.get("tolerance", 0.0)}
+    phase = Schedule(given.get("order", "layerwise"), **how_long)
     nudged = replace(phase, form=given.get("form", "states"))
     batch = _batch(network, 7 if "repeats" in given else 0)
     estimator, found = Estimator("centred", 0.5, phase, nudged), hashlib.sha256()
     engine.calibrate([batch], estimator)
+    with mock.patch.object(attention, "LOGITS", 1 if given.get("packed") else attention.LOGITS):
+        _learn(engine, batch, estimator, found)
+    for _, values in sorted(engine.parameters().items()):
+        found.update(np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()
+
+
+def _learn(engine: engines.engine.Engine, batch: Batch, estimator: Estimator, found: Any) -> None:
+    """Train two steps, and add states, attention and energies to a digest."""
+    phase, network = estimator.free, engine.network
     for step in range(2):
         clamped = engine.clamp(batch.keyed("train", step))
         settled = engine.settle(clamped, phase)
@@ -180,9 +202,6 @@ def _run(chip: dict[str, Any], given: dict[str, Any]) -> str:
             found.update(np.ascontiguousarray(values).tobytes())
         for name in engine.units:
             found.update(np.ascontiguousarray(engine.attention_weights(clamped, settled.state, name)).tobytes())
-    for _, values in sorted(engine.parameters().items()):
-        found.update(np.ascontiguousarray(values).tobytes())
-    return found.hexdigest()
 
 
 def _fit(chip: dict[str, Any], given: dict[str, Any]) -> str:
@@ -211,8 +230,10 @@ def kernels() -> dict[str, Any]:
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     for dtype in ("float32", "float64"):
         rows = attention_kernels.exponentiate(dtype), repeated_kernels.hold(dtype)
-        for each in (*difference_kernels.of(dtype), folded_kernels.of(dtype), *rows):
+        for each in (*difference_kernels.of(dtype), *folded_kernels.of(dtype), *rows):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
+    for each in (rounded_kernels.share(), rounded_kernels.tilted()):
+        found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 
 

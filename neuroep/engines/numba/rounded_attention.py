@@ -29,7 +29,7 @@ from neuroep.engines.torch.sums import one_thread, short
 from neuroep.engines.workers import Workers
 from neuroep.network import AttentionLayer
 
-TILE = 64
+TILE = 128
 """Patterns are read in multiples of that."""
 QUERIES = 100
 """Most queries whose feedback is read at a time: rounded, it takes half as much memory."""
