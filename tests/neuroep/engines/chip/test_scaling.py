@@ -183,7 +183,7 @@ def test_noise_at_the_symmetry_point_is_that_of_pulses_played_there(pulse):
     [{"noise": 0.7}, WIDE, WIDE | TABLE, WIDE | {"response": "soft_bounds", "up_down": 0.4}, {"noise_state": 0.004}],
 )
 def test_devices_stray_as_far_as_pulses_played_anywhere_carry_them(pulse):
-    """Five thousand single pulses either way at nine weights, within 1 % of the bounds and elsewhere: mean and deviation.
+    """Five thousand single pulses either way at nine weights, within 1 % of the bounds and elsewhere: mean and spread.
 
     Pulses that the bounds would cut are not asked for there; to 5 %.
     """
@@ -202,8 +202,8 @@ def test_devices_stray_as_far_as_pulses_played_anywhere_carry_them(pulse):
 def test_noise_of_presets_that_does_not_go_with_the_step_strays_by_its_own_size(name):
     """|s f(w)| + noise |s f(w)| + base s + state |w| in plain floats, of steps three deviations large.
 
-    Write noise adds three of its deviations. As a share of the largest step the base of the phase-change pair, 2.5 of its
-    dw_min, was 28 times as large.
+    Write noise adds three of its deviations. As a share of the largest step the base of the phase-change pair, 2.5 of
+    its dw_min, was 28 times as large.
     """
     pulse = presets.load(name).device.pulse
     large = 1 + 3 * pulse.dw_min_spread
