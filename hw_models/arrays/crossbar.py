@@ -337,7 +337,10 @@ class Crossbar(CountedWeights):
             return None
         summed, sensed = (own.row_tiles, own.column_tiles) if way == "forward" else (own.column_tiles, own.row_tiles)
         place = self.seed, self.name, way
-        return Sensing(self.converters.adc, path, place, own.slices * len(summed), sensed, self.dtype)
+        tiles: int | list[int] = own.slices * len(summed)
+        if own.fills and way == "transposed":  # those that are there do not move with those that are not
+            tiles = [tile * own.slices + k for k in range(own.slices) for tile in range(len(summed))]
+        return Sensing(self.converters.adc, path, place, tiles, sensed, self.dtype)
 
     @property
     def exact(self) -> bool:

@@ -38,6 +38,10 @@ class CrossbarParts(NamedTuple):
     heat: Heat = Heat()
     """What the temperature does to the devices."""
 
+    fills: bool = False
+    """Whether matrices of any number of outputs lie on the same arrays: tiles are filled one after the other, and have
+    all of their reference lines however many outputs there are. Else outputs are dealt out evenly."""
+
     @classmethod
     def of(cls, chip: Chip, name: str = "crossbar") -> CrossbarParts:
         """Return the parts of a chip's crossbar of that name."""

@@ -32,12 +32,13 @@ devices, those of reference lines too; what else changes a weight (pulses) write
 target that decides relaxation and exponent is then the weight as it is now, with the draws of the last programming.
 
 Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
-so that no blocking shows. Physics of one device: :mod:`hw_models.laws`.
+so that no blocking shows. Where tiles are filled one after the other (``CrossbarParts.fills``), output j and every
+reference line are the same devices however many outputs there are. Physics of one device: :mod:`hw_models.laws`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -57,8 +58,16 @@ PROGRAMMING = ("programming", "nu", "relaxation")
 """What is drawn anew by every programming."""
 Slot = tuple[int, int]
 """Slice and side."""
+FAR = 2**24
+"""Number of the first reference line, in draws, of arrays that any number of outputs lie on."""
 BLOCK = 2**14
 """Devices of one block of outputs: small, as fresh memory costs more than the work on it."""
+
+
+def filled(length: int, most: int | None) -> list[tuple[int, int]]:
+    """Cut ``range(length)`` into pieces of ``most``, the last one of what is left; unset leaves it whole."""
+    size = most or max(length, 1)
+    return [(first, min(first + size, length)) for first in range(0, max(length, 1), size)]
 
 
 class Devices:
@@ -86,7 +95,8 @@ class Devices:
         self.rekey()
         self.paired = self.layout.mapping == "differential"
         self.row_tiles = blocks(shape[1], self.layout.rows)
-        self.column_tiles = blocks(shape[0], self.layout.columns)
+        self.fills = parts.fills
+        self.column_tiles = (filled if self.fills else blocks)(shape[0], self.layout.columns)
         self.unit = (1 if self.paired else 2) / (self.device.g_max - self.device.g_min)
         self.sides, self.slices = self.layout.sides, self.layout.slices
         self.beside: Array | None = None
@@ -121,9 +131,21 @@ class Devices:
         """Return first and last reference line of every column tile; none for pairs and digital references."""
         if self.sides == 2 or self.digital:
             return []
-        counts = [self.layout.reference_lines or max(b - a, 1) for a, b in self.column_tiles]
+        whole = self.layout.columns if self.fills else None
+        counts = [self.layout.reference_lines or whole or max(b - a, 1) for a, b in self.column_tiles]
         ends = np.cumsum(counts).tolist()
         return list(zip([0, *ends[:-1]], ends, strict=True))
+
+    def line(self, first: int) -> int:
+        """Return the number by which lines from the first are drawn, reference lines behind the outputs."""
+        return first - self.shape[0] + FAR if self.fills and first >= self.shape[0] else first
+
+    def drawn(self, draw: Callable[..., Array], own: Array, step: int, tile: int) -> Array:
+        """Return draws of the devices of all lines, reference lines last, (lines, in)."""
+        (outputs, inputs), beside = self.shape, self.references
+        if not (self.fills and beside):
+            return draw(own, step, tile, (outputs + beside, inputs))
+        return np.vstack([draw(own, step, tile, (outputs, inputs)), draw(own, step, tile, (beside, inputs), FAR)])
 
     def averaged(self, lines: Array) -> Array:
         """Return means over the reference lines of every column tile, (reference lines, ...) to (column tiles, ...)."""
@@ -194,7 +216,8 @@ class Devices:
         """Return the standard normals of a programming that act after it, of these devices' last one."""
         if self.last is not None and first < self.shape[0]:
             return self.last.draws(what, where, first, len(like))
-        return normals(self.keys[what], turn, 2 * where[0] + where[1], (len(like), like.shape[1]), first)
+        shape = len(like), like.shape[1]
+        return normals(self.keys[what], turn, 2 * where[0] + where[1], shape, self.line(first))
 
     def touched(self, which: Array, when: float) -> None:
         """Note when the devices of some weights, a mask (out, in), were written."""
@@ -270,7 +293,7 @@ class Devices:
             target = WRITE.snap(target, device, *bounds)
         g = target
         if any(device.programming_noise_fresh or device.programming_noise):
-            z = normals(self.keys["programming"], turn, tile, target.shape, first)
+            z = normals(self.keys["programming"], turn, tile, target.shape, self.line(first))
             g = WRITE.programmed(target, z, device)
         if self.felt is not None and first < self.shape[0]:
             g = self._disturbed(g, self.felt, where[1], first)
@@ -338,12 +361,13 @@ class Devices:
     ) -> tuple[list[Array], Array | None]:
         """Return conductances with stuck devices and gains in, and which are stuck."""
         device, tile, g, stuck = self.device, 2 * where[0] + where[1], both[0], None
+        number = self.line(first)
         if device.stuck_low or device.stuck_high:
-            low, high = variation.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, first), device)
+            low, high = variation.stuck(uniforms(self.keys["stuck"], 0, tile, g.shape, number), device)
             both = [np.where(low, np.float32(device.g_min), np.where(high, np.float32(device.g_max), g)) for g in both]
             stuck = low | high
         if device.mismatch:
-            gain = variation.gains(normals(self.keys["gain"], 0, tile, g.shape, first), device)
+            gain = variation.gains(normals(self.keys["gain"], 0, tile, g.shape, number), device)
             both = [g * gain for g in both]
         return both, stuck
 

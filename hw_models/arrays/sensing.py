@@ -64,8 +64,8 @@ class Sensing:
         Errors of the sensed lines; None forward.
     place : (int, str, str)
         Seed, array and direction.
-    tiles : int
-        Tiles whose currents are summed digitally, of all slices.
+    tiles : int or sequence of int
+        Tiles whose currents are summed digitally, of all slices: how many, or the numbers by which they are drawn.
     lines : sequence of (int, int)
         First and last sensed line of the tiles beside each other.
     dtype : numpy.dtype
@@ -77,18 +77,20 @@ class Sensing:
         adc: ADC,
         path: Transposed | None,
         place: tuple[int, str, str],
-        tiles: int,
+        tiles: int | Sequence[int],
         lines: Tiling,
         dtype: np.dtype,
     ) -> None:
-        self.adc, self.place, self.tiles, self.real = adc, place, tiles, dtype.type
+        self.adc, self.place, self.real = adc, place, dtype.type
+        self.numbers = range(tiles) if isinstance(tiles, int) else tiles
+        self.tiles = len(self.numbers)
         parts = [(np.arange(b - a) // adc.columns) for a, b in lines]
         counts = np.cumsum([0] + [int(part[-1]) + 1 if len(part) else 0 for part in parts])
         self.converters = int(counts[-1])
         self.number = np.concatenate([part + first for part, first in zip(parts, counts[:-1], strict=True)])
         self.amplifies = path is not None and path.bends
         size = self.number.size
-        self._gain, self._offset = np.ones((tiles, size)), np.zeros((tiles, size))
+        self._gain, self._offset = np.ones((self.tiles, size)), np.zeros((self.tiles, size))
         if path is not None and path.bends:
             self._gain *= (1 + path.gain) * (1 + path.gain_spread * self._drawn("line gain", size))
             self._offset += path.offset_spread * self._drawn("line offset", size)
@@ -103,7 +105,7 @@ class Sensing:
     def _drawn(self, what: str, many: int) -> Array:
         """Return a normal of each of so many, (tiles, many), the same however many there are."""
         own = key(*self.place, what)
-        found = [normals(own, 0, tile, (many, 1)).astype(np.float64)[:, 0] for tile in range(self.tiles)]
+        found = [normals(own, 0, tile, (many, 1)).astype(np.float64)[:, 0] for tile in self.numbers]
         return np.stack(found) if found else np.zeros((0, many))
 
     def reach(self, current: Array, tile: int, column: int, full: float) -> None:
@@ -150,7 +152,7 @@ class Sensing:
         """Return how far the thresholds of every ADC of a tile are moved [steps], (ADCs, steps) float32."""
         steps = round((grid.high - grid.low) / grid.step)
         if (tile, steps) not in self._moved:
-            z = normals(key(*self.place, "adc dnl"), 0, tile, (self.converters, max(steps - 1, 1)))
+            z = normals(key(*self.place, "adc dnl"), 0, self.numbers[tile], (self.converters, max(steps - 1, 1)))
             widths = np.maximum(1 + self.adc.uneven * z.astype(np.float64), 0)
             total = widths.sum(1, keepdims=True)
             widths *= np.divide(widths.shape[1], total, out=np.ones_like(total), where=total > 0)

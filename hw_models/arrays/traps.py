@@ -84,9 +84,9 @@ class TrappedDevices:
         """Return the traps of a slice and side."""
         if where not in self._traps:
             tile = 2 * where[0] + where[1]
-            there = uniforms(self.keys["trap"], 0, tile, self.shape) < self.device.rtn_share
-            z = normals(self.keys["trap amplitude"], 0, tile, self.shape)
-            u = uniforms(self.keys["trap time"], 0, tile, self.shape)
+            there = self.devices.drawn(uniforms, self.keys["trap"], 0, tile) < self.device.rtn_share
+            z = self.devices.drawn(normals, self.keys["trap amplitude"], 0, tile)
+            u = self.devices.drawn(uniforms, self.keys["trap time"], 0, tile)
             self._traps[where] = Traps(there, z, TELEGRAPH.tau(u, self.device))
         return self._traps[where]
 
@@ -99,7 +99,7 @@ class TrappedDevices:
         if self.filled and not passed:
             return
         for where in self.places:
-            u = uniforms(self.keys["trap state"], self.moves, 2 * where[0] + where[1], self.shape)
+            u = self.devices.drawn(uniforms, self.keys["trap state"], self.moves, 2 * where[0] + where[1])
             chance: Array | float = self.p
             if self.filled.keys() >= {where}:
                 chance = self.p + (self.filled[where] - self.p) * np.exp(-passed / self.of(where).tau)

@@ -49,10 +49,17 @@ def turns(constants: Constants) -> int:
     return own if own > 1 else int(constants.value("adc_lines") or 1)
 
 
-def sensed(chip: Chip, shape: tuple[int, ...], way: str) -> int:
-    """Return the most sensed lines of a tile of a weight matrix (out, in)."""
-    tile, whole = (chip.crossbar.columns, shape[0]) if way == "forward" else (chip.crossbar.rows, shape[1])
-    return largest(whole, tile)
+def sensed(chip: Chip, shape: tuple[int, ...], way: str, fills: bool = False) -> int:
+    """Return the most sensed lines of a tile of a weight matrix (out, in); ``fills``: as crossbars are told."""
+    if way == "forward":
+        return outputs_of_a_tile(chip, shape, fills)
+    return largest(shape[1], chip.crossbar.rows)
+
+
+def outputs_of_a_tile(chip: Chip, shape: tuple[int, ...], fills: bool) -> int:
+    """Return the most outputs of a tile of a weight matrix (out, in), into which they are dealt out or filled."""
+    tile = chip.crossbar.columns
+    return min(shape[0], tile or shape[0]) if fills else largest(shape[0], tile)
 
 
 def largest(whole: int, tile: int | None) -> int:
@@ -60,11 +67,13 @@ def largest(whole: int, tile: int | None) -> int:
     return -(-whole // -(-whole // tile)) if whole and tile else whole
 
 
-def product(constants: Constants, shape: tuple[int, ...], way: str, sent: int | None = None) -> float:
+def product(
+    constants: Constants, shape: tuple[int, ...], way: str, sent: int | None = None, fills: bool = False
+) -> float:
     """Return the seconds of one product of a weight matrix (out, in) in a direction; tiles run side by side."""
     found = timing(constants, sent)
     shared = constants.chip.adc.columns if found is constants.chip.timing else turns(constants)
-    return durations.product(found, shared, sensed(constants.chip, shape, way))
+    return durations.product(found, shared, sensed(constants.chip, shape, way, fills))
 
 
 def arrays(chip: Chip, shape: tuple[int, ...]) -> int:
@@ -144,7 +153,7 @@ def _reads(
             continue
         if done.operation == f"activation {way}":
             reads = count / arrays(constants.chip, done.shape)
-            each = product(constants, done.shape, way, done.sent) - digital
+            each = product(constants, done.shape, way, done.sent, _of_patterns(done.part)) - digital
             digits, seconds = digits + reads, seconds + reads * each
         elif done.operation == f"product {way}":
             products += count
@@ -195,7 +204,7 @@ def _patterns_written(tally: Tally, constants: Constants, phase: str) -> float:
     spent: dict[str, float] = {}
     for done, count in tally.rows():
         if done.operation == "write" and done.phase == phase and _of_patterns(done.part) and len(done.shape) == 2:
-            spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count)
+            spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count, True)
     return max(spent.values(), default=0.0) * row(constants)
 
 
@@ -235,11 +244,12 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
     return max([*taken, *spent.values()], default=0.0)
 
 
-def written(chip: Chip, shape: tuple[int, ...], devices: int) -> float:
+def written(chip: Chip, shape: tuple[int, ...], devices: int, fills: bool = False) -> float:
     """Return the rows that are written one behind the other: those of the tile of most, of as many devices in all."""
     bar, rows = chip.crossbar, largest(shape[1], chip.crossbar.rows)
-    beside = -(-shape[0] // (bar.columns or max(shape[0], 1))) * references(chip, largest(shape[0], bar.columns))
-    if bar.reference_lines is None:
+    each = (bar.columns or shape[0]) if fills else largest(shape[0], bar.columns)
+    beside = -(-shape[0] // (bar.columns or max(shape[0], 1))) * references(chip, each)
+    if bar.reference_lines is None and not fills:
         beside = min(beside, shape[0])
     whole = (shape[0] * bar.sides + beside) * shape[1] * bar.slices
     return rows * devices / whole if whole else 0.0

@@ -15,7 +15,7 @@ import numpy as np
 
 from hw_models.chip import DAC, Cell, Chip, Device, Layout, Timing, Update
 from hw_models.errors import ChipError, unknown
-from hw_models.measured import summary
+from hw_models.measured import read_voltages, summary
 from hw_models.measured.current_fit import fit_currents
 from hw_models.measured.curves import ANEW, Curves
 from hw_models.measured.file_text import ENDINGS, text_of
@@ -99,7 +99,7 @@ def fit_files(
     for end, size in (("g_min", g_min), ("g_max", g_max)):
         if size is not None and not (np.isfinite(size) and size >= 0):
             raise ChipError(f"{end} = {size!r}: a conductance from 0 is needed [uS]")
-    curves, tables, sources = _opened([Path(path) for path in paths], kind, (g_min, g_max))
+    curves, tables, sources, volts = _opened([Path(path) for path in paths], kind, (g_min, g_max))
     _check_laws(law or {}, sources)
     _check_scales(curves, tables, sources)
     for what, value, usual in (("response", response, "auto"), ("readings", readings, "write")):
@@ -113,7 +113,7 @@ def fit_files(
         except ChipError as error:
             raise ChipError(f"{', '.join(sources['pulses'])}: {error}") from None
         g_min, g_max = found.g_min, found.g_max
-    laws = _laws(tables, g_min, g_max, law or {})
+    laws = _laws(tables, g_min, g_max, law or {}, volts)
     if found is not None:
         found = shared_out(found, next((law for law in laws if law.kind == "read_noise"), None))
     caveat = _caveat(sources, found)
@@ -123,13 +123,14 @@ def fit_files(
     return MeasuredChip(made, sources, found, tuple(laws))
 
 
-Opened = tuple[list[Curves], dict[str, MeasuredTable], dict[str, tuple[str, ...]]]
+Opened = tuple[list[Curves], dict[str, MeasuredTable], dict[str, tuple[str, ...]], dict[str, frozenset[float]]]
 
 
 def _opened(paths: list[Path], kind: str | None, ends: tuple[float | None, float | None] = (None, None)) -> Opened:
     curves: list[Curves] = []
     tables: dict[str, MeasuredTable] = {}
     sources: dict[str, tuple[str, ...]] = {}
+    volts: dict[str, frozenset[float]] = {}
     for path in paths:
         if path.suffix.lower() not in ENDINGS and path.is_file():
             try:
@@ -146,6 +147,7 @@ def _opened(paths: list[Path], kind: str | None, ends: tuple[float | None, float
         else:
             table = read_table(path)
             own = kind_of(table, kind)
+            volts |= {} if own == "iv" else {path.name: read_voltages.stated(table)}
             if own == "pulses":
                 found = read_curves(table, *ends)
                 curves.append(replace(found, notes=(*found.notes, *passed_over(table, own))))
@@ -154,7 +156,7 @@ def _opened(paths: list[Path], kind: str | None, ends: tuple[float | None, float
             else:
                 tables[own] = table
         sources[own] = (*sources.get(own, ()), path.name)
-    return curves, tables, sources
+    return curves, tables, sources, volts
 
 
 def _check_scales(
@@ -206,9 +208,16 @@ def _joined(curves: list[Curves]) -> Curves:
 
 
 def _laws(
-    tables: dict[str, MeasuredTable], g_min: float | None, g_max: float | None, law: Mapping[str, str]
+    tables: dict[str, MeasuredTable],
+    g_min: float | None,
+    g_max: float | None,
+    law: Mapping[str, str],
+    volts: Mapping[str, frozenset[float]],
 ) -> list[LawFit]:
-    """Return the fits of all other kinds, of one range; ``law`` has those that are asked for."""
+    """Return the fits of all other kinds, of one range; ``law`` has those that are asked for.
+
+    ``volts`` are the read voltages that files of conductances state, by file.
+    """
     laid = {kind: laid_out(table, kind, g_min, g_max) for kind, table in tables.items()}
     tables = {kind: table for kind, (table, _) in laid.items()}
     if g_max is None:
@@ -226,7 +235,9 @@ def _laws(
         own = {"drift_start": drift_start, "asked": law.get("read_noise")}
         found.append(fit_read_noise(tables["read_noise"], g_max, **own))  # type: ignore[arg-type]
     if "iv" in tables:
-        found.append(fit_currents(tables["iv"], law.get("iv")))
+        one = fit_currents(tables["iv"], law.get("iv"), read_voltages.agreed(volts))
+        line = read_voltages.told(volts, float(np.abs(one.sketch.x).max())) if "iv" in one.device else ""
+        found.append(replace(one, notes=(*one.notes, line)) if line else one)
     return [
         replace(
             one, notes=(*one.notes, *laid[one.kind][1], *passed_over(tables[one.kind], one.kind)), asked=one.kind in law
@@ -286,6 +297,8 @@ def _chip(
     if "iv" in fields:
         dac = DAC(bits=8)
         caveat += " A DAC of 8 bits is assumed, whose full scale is the read voltage."
+        told = (note for law in laws for note in law.notes if law.kind == "iv" and note.startswith("Read voltage: "))
+        caveat += "".join(f" {note}" for note in told)
     if found is None:
         device = Device(**fields)  # type: ignore[arg-type]
         return Chip(name=name, citation=citation, caveat=caveat, device=device, dac=dac)

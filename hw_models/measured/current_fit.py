@@ -1,7 +1,11 @@
 # Tested by tests/hw_models/measured/test_law_fits.py
 """Currents by voltage: the laws of :mod:`hw_models.laws.current_voltage`, I = G V_read F(V/V_read).
 
-V_read is the largest voltage. Each device has a conductance G and a shape of its own (c of (1 - c) v + c v^3, and the
+V_read is the largest voltage; of a read voltage that is given the law is that between 0 and it, r of the largest,
+
+    cubic     c r^2/((1 - c) + c r^2)          sinh      a r, so that iv_voltage = V_read/a stays
+
+Each device has a conductance G and a shape of its own (c of (1 - c) v + c v^3, and the
 square of a of sinh(a v)/sinh(a)); residuals are shares of a device's largest current. Curves that hardly bend tell a^2,
 of which the line is the value 0 and which noise takes below 0 as often as above, sinh being then a sine: a itself would
 come out too large. Every second voltage is left out in turn.
@@ -43,7 +47,7 @@ STRAY = 0.02
 """Of the largest current: what a law that fits leaves at most."""
 
 
-def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
+def fit_currents(table: MeasuredTable, asked: str | None = None, read_voltage: float | None = None) -> LawFit:
     """Fit the laws of currents.
 
     Parameters
@@ -52,6 +56,8 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
         voltage [V], current [uA]; device.
     asked : str, optional
         Law to take, whatever the data say.
+    read_voltage : float, optional
+        Of the chip, default the largest voltage [V].
 
     Raises
     ------
@@ -96,7 +102,9 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
         worst = float(top * v[int(np.argmax(np.abs(left)))])
         notes.append(f"Law '{law}' leaves {rest:.1%} of the largest current, most at {worst:.3g} V: it does not fit.")
     fields: dict[str, object] = {}
-    effects = between(g, best.size_variance * (scale / top) ** 2)
+    read = top if read_voltage is None else read_voltage
+    passed = _f(law, shape, np.full_like(shape, read / top)) * (top / read)
+    effects = between(g * passed, best.size_variance * (scale / top * passed) ** 2)
     estimates = {
         "conductance": around(effects, len(g)).named("uS", "mean of the devices at read_voltage"),
     }
@@ -108,9 +116,11 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
         else:
             one = interval(float(shape[0]), float(variance[0]), len(v) - 2)
         if law == "cubic":
+            bends = one.value > 0
+            one = one.through(partial(_cube_at, read / top)) if read != top else one
             estimates["iv_cubic"] = one.named("1", "share of the cube in the current at read_voltage")
             fields["iv_cubic"] = _short(min(max(one.value, 1e-4), 1.0))
-            if one.value <= 0:
+            if not bends:
                 notes.append("The current bends down: no law of a chip does, and the cube is left out.")
                 fields = {}
         else:
@@ -121,7 +131,7 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
             if not volts.told:
                 notes.append(f"Currents hardly bend: iv_voltage is {volts.low:.3g} V or more, as far as they tell.")
             estimates["iv_voltage"] = volts.named("V", "voltage from which the current is exponential")
-            fields |= {"iv_voltage": _short(volts.value), "read_voltage": _short(top)}
+            fields |= {"iv_voltage": _short(volts.value), "read_voltage": _short(read)}
     if loop:
         several = f"{loop} of {len(names)} devices have several currents at one voltage, as in a loop that switches"
         left_so = "" if asked else "the chip is left linear; "
@@ -134,6 +144,12 @@ def fit_currents(table: MeasuredTable, asked: str | None = None) -> LawFit:
     )  # fmt: skip
     unit = "of the largest current"
     return LawFit("iv", law, len(v), fields, estimates, tuple(tried), rest, unit, sketch, tuple(notes))
+
+
+def _cube_at(r: float, c: float) -> float:
+    """Return the share of the cube at r of the voltage at which it is c; at least -1."""
+    whole = 1 - c + c * r**2
+    return max(c * r**2 / whole, -1.0) if whole > 0 else 1.0
 
 
 def _limited(voltage: Array, current: Array, device: Array) -> Array:

@@ -8,6 +8,12 @@ patterns X of every sequence, as they come, to one physical crossbar of the chip
 ``X^T p`` a transposed one, with its converters and noise; kappa and the softmax stay digital. Its energy is that of
 exact attention.
 
+Pattern j lies on the same devices whatever the length of its sequence, and is read through the same ADCs beside the
+same reference lines: tiles of ``crossbar.columns`` patterns are filled one after the other, and each in use has all of
+its reference lines. Where ``crossbar.columns`` is unset there is one tile, as long as the sequence: with an analog
+reference of ``reference_lines`` unset it has one line for each of its patterns, and the mean is that of so many. Behind
+wires a tile is as long as the patterns on it, reference lines next.
+
 On a chip with a clock the tokens of a sample pass it one after the other, forward and then back, in every sweep, and
 its patterns are written ahead of the first one, row by row. Noise of devices that is slower than a sample stands still
 from the write of its patterns to the last read of them, in both directions, as for weights over a batch
@@ -25,6 +31,7 @@ from hw_models.arrays.converter_bank import Converters, Digitisers
 from hw_models.arrays.converters import Digitiser
 from hw_models.arrays.counted import totals
 from hw_models.arrays.crossbar import Crossbar
+from hw_models.arrays.parts import CrossbarParts
 from hw_models.arrays.slow_noise import SLOW
 from hw_models.arrays.stored import most
 from hw_models.chip import Chip, Converter, Update
@@ -139,7 +146,8 @@ class PatternCrossbars(Digitisers):
 
     def _one(self, chip: Chip, vectors: np.ndarray, sample: int) -> Crossbar:
         tally = Tally(self.tally.now)  # of its own: samples are read side by side
-        made = chip, vectors.shape, self.seed, self.name
+        parts = CrossbarParts.of(chip.acting, self.name)._replace(fills=True)
+        made = parts, vectors.shape, self.seed, self.name
         crossbar = Crossbar(*made, dtype=self.dtype, tally=tally, clock=self._lifetime())
         for each in (crossbar, crossbar.other):
             if each is not None:  # rewritten for every sequence, with noise of its own

@@ -5,8 +5,9 @@
     every n_s updates  H_j <- H_j + rate a_j, n = trunc(H_j), W_j <- W_j + n dw_W, H_j <- H_j - n
                        A_j <- A_j - dw_A round((1 - mu) a_j/dw_A)    pulses, rounded at random
 
-Analog: A, W. Digital: H. A change is seen by 1/(1 - mu) reads. Fading by pulses costs about as many as the gradient
-sends; a device that forgets by itself (:mod:`.tiki_taka`) needs none.
+Analog: A, W. Digital: H. A change is seen by 1/(1 - mu e^-X) reads, X what A forgets by itself from one to the next.
+Fading by pulses costs about as many as the gradient sends; a device that forgets by itself (:mod:`.tiki_taka`) needs
+none.
 
 Source: heavy ball, Polyak, 1964; on a second array: Huang et al., DATE 2020.
 """
@@ -27,13 +28,13 @@ class Momentum(TransferRule):
 
     @property
     def holds(self) -> float:
-        """Updates in which A fades."""
-        return self.period * self.gain
+        """Updates in which A fades by pulses against it."""
+        return self.period / (1 - self._number("momentum"))
 
     @property
     def gain(self) -> float:
-        """Reads in which A fades."""
-        return 1 / (1 - self._number("momentum"))
+        """Reads in which A fades, by pulses against it and by what it forgets."""
+        return 1 / (1 - self._number("momentum") * self.kept_share)
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return what was read, and let it fade."""

@@ -193,7 +193,8 @@ def symmetry(pulse: Pulse) -> Symmetry:
     point = float(np.clip(-apart / slope, pulse.w_min, pulse.w_max)) if slope > 0 else float(grid[middle])
     size = float((up[middle] + down[middle]) / 2)
     leak = max(float(slope), 0.0) / (2 * size) if size > 0 else 0.0
-    return Symmetry(point, size, leak, _strays(pulse, point, size, plain))
+    noise = _spread(pulse, point, size, sum(plain) / 2) / size if size > 0 else pulse.noise
+    return Symmetry(point, size, leak, noise)
 
 
 class Played(NamedTuple):
@@ -204,8 +205,8 @@ class Played(NamedTuple):
     """Steps of a pulse up, at each of them."""
     down: np.ndarray
     """Steps of a pulse down, likewise."""
-    plain: float
-    """The step of devices at weight 0 without their law, mean of both ways."""
+    plain: tuple[float, float]
+    """The steps of devices at weight 0 without their law, up and down."""
 
 
 @lru_cache(64)  # likewise
@@ -217,20 +218,23 @@ def played(pulse: Pulse) -> Played:
     up, down = grid.copy(), grid.copy()
     devices.apply(up, one, none, 0)
     devices.apply(down, none, one, 0)
-    plain = float((devices.devices.up + devices.devices.down).mean()) / 2
+    plain = float(np.abs(devices.devices.up).mean()), float(np.abs(devices.devices.down).mean())
     found = Played(grid[0], (up - grid)[0], (grid - down)[0], plain)
     for values in found[:3]:
         values.flags.writeable = False
     return found
 
 
-def _strays(pulse: Pulse, point: float, step: float, plain: float) -> float:
-    """Return the spread of a pulse at a weight in steps there; ``plain``: the step at weight 0."""
-    if not pulse.wide_noise or step <= 0:
-        return pulse.noise
-    at = (np.float32(each) for each in (point, pulse.w_max, pulse.w_min))
+def _spread(pulse: Pulse, weight: float, step: float, plain: float) -> float:
+    """Return the standard deviation of a pulse at a weight; ``plain``: the step at weight 0.
+
+    Equation: :mod:`hw_models.kernels.cycle_noise`.
+    """
+    if not pulse.wide_noise:
+        return pulse.noise * step
+    at = (np.float32(each) for each in (weight, pulse.w_max, pulse.w_min))
     multiple = pulse.law.multiple(*at, pulse.law.packed(pulse))
-    return float(sigma(step, plain, point, (pulse.noise, pulse.noise_base, pulse.noise_state), multiple)) / step
+    return float(sigma(step, plain, weight, (pulse.noise, pulse.noise_base, pulse.noise_state), multiple))
 
 
 def pulses_needed(pulse: Pulse, memory: float, coherence: float = COHERENCE) -> float:
@@ -244,15 +248,29 @@ def pulses_needed(pulse: Pulse, memory: float, coherence: float = COHERENCE) -> 
 
 def largest(pulse: Pulse) -> float:
     """Return the largest step of devices whose steps are three standard deviations large, anywhere in their range."""
-    wide, found = DEVIATIONS * pulse.dw_min_spread, played(pulse)
-    spread = math.exp(wide) if pulse.dw_min_law == "log_normal" else 1 + wide
-    return float(max(found.up.max(), found.down.max())) * spread
+    found = played(pulse)
+    return float(max(found.up.max(), found.down.max())) * _large(pulse)
 
 
+def _large(pulse: Pulse) -> float:
+    """Return how many times the step of the mean device one takes that is three standard deviations large."""
+    wide = DEVIATIONS * pulse.dw_min_spread
+    return math.exp(wide) if pulse.dw_min_law == "log_normal" else 1 + wide
+
+
+@lru_cache(64)  # likewise
 def strays(pulse: Pulse) -> float:
-    """Return how far beyond what is wanted a device may be found, by a large step, its noise, and write noise."""
-    noise = math.hypot(pulse.noise, pulse.noise_base)
-    return largest(pulse) * (1 + noise) + DEVIATIONS * pulse.write_noise * pulse.dw_min
+    """Return how far beyond what is wanted a device may be found, by a large step, its noise, and write noise.
+
+    The largest |s f(w)| + sigma(w) of a pulse either way between the bounds of the mean device, of devices with steps
+    three standard deviations large: sigma, one standard deviation, is that of the weight where the pulse begins.
+    """
+    found, large = played(pulse), _large(pulse)
+    far = 0.0
+    for steps, plain in zip((found.up, found.down), found.plain, strict=True):
+        for weight, step in zip(found.grid.tolist(), (large * steps).tolist(), strict=True):
+            far = max(far, step + _spread(pulse, weight, step, large * plain))
+    return far + DEVIATIONS * pulse.write_noise * pulse.dw_min
 
 
 def blur(pulse: Pulse) -> float:

@@ -11,9 +11,17 @@ One update, A the fast array, W the slow one, both in shares of their ranges, R 
         n_j = trunc(H_j)         H_j <- H_j - n_j, or keep H_j  pulses on W
 
 s is what the wanted change asks for: pulses dw_A/r with scaling (:mod:`.scaling`), else lr/R_A. The default rate makes
-W follow the wanted change: a change that A gathers is seen by ``gain`` reads, so
+W follow the wanted change. With X what A forgets from one read to the next, of the pulses N = kappa n of an update,
 
-    rate = (lr/r)/(s gain R dw_W)
+    X = n_s kappa n leak dw_A,    (1 - e^-X)/X
+
+is what is left at the next read of a change that goes on all the while, and ``gain`` reads see that again, so
+
+    rate = (lr/r)/(s (1 - e^-X)/X gain R dw_W)
+
+kappa is taken to be 3 (:data:`.scaling.COHERENCE`). W follows more slowly where all pulses are more: on soft bounds
+whose X is 0.24, as 3/kappa of the change, and at most by X/(1 - e^-X) faster where all go one way. The coherence of a
+training is told at its end.
 
 A hidden array, ``gamma`` 0, has a range of its own: its shares are never weights, and its DAC drives one line at full
 range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W. Its
@@ -151,14 +159,24 @@ class TransferRule(TrainedInMemory):
         return self.period
 
     @property
-    def kept_share(self) -> float:
-        """What is left of a change of A at the next read."""
+    def forgotten(self) -> float:
+        """X, what A forgets from one read to the next; see the module."""
         own = symmetry(self.pulse)
-        return math.exp(-self.pulses * COHERENCE * own.leak * own.step * self.period)
+        return self.pulses * COHERENCE * own.leak * own.step * self.period
+
+    @property
+    def kept_share(self) -> float:
+        """What is left of a reading of A at the next read."""
+        return math.exp(-self.forgotten)
+
+    @property
+    def arriving(self) -> float:
+        """What is left, at the next read, of a change that goes on from one read to the next."""
+        return -math.expm1(-self.forgotten) / self.forgotten if self.forgotten > 0 else 1.0
 
     @property
     def gain(self) -> float:
-        """Reads that see a change of A, before A forgets it or signs that flip count against each other."""
+        """Reads that see what arrives of a change, before A forgets it or signs that flip count against each other."""
         flips = self._number("chop_probability")
         return 1 / (1 - min(self.kept_share, math.exp(-1 / LONGEST)) * (1 - 2 * flips))
 
@@ -212,8 +230,8 @@ class TransferRule(TrainedInMemory):
         given = self._number("rate")
         if given:
             return given
-        lr = wanted.rate
-        return lr / (step * self.gain * self.crossbar.weight_range * self.chip.device.granule) if step else 0.0
+        seen = self.arriving * self.gain
+        return wanted.rate / (step * seen * self.crossbar.weight_range * self.chip.device.granule) if step else 0.0
 
     def _next(self) -> np.ndarray:
         """Return the columns whose turn it is."""

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from hw_models import durations
-from hw_models.chip import Attention, Chip, Converter, Device, Layout, Timing
+from hw_models.arrays.crossbar import Crossbar
+from hw_models.chip import ADC, DAC, Attention, Chip, Converter, Device, Layout, Timing
+from hw_models.cost import latency
 from hw_models.periphery.attention import PatternCrossbars
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.numba.attention import ExactAttention, Tokens
@@ -164,6 +166,63 @@ def device_pairs(patterns: np.ndarray, device: Device) -> list[np.ndarray]:
     """Return what both devices of every pattern conduct [uS]."""
     share = patterns / 6 * (device.g_max - device.g_min)
     return [device.g_min + share, np.full_like(share, device.g_min)]
+
+
+PLACES = {
+    "tiles": {"columns": 4},
+    "analog references": {"columns": 4, "mapping": "offset", "reference": "analog"},
+    "few reference lines": {"columns": 4, "mapping": "offset", "reference": "analog", "reference_lines": 2},
+    "slices": {"columns": 4, "mapping": "offset", "reference": "analog", "slices": 2, "slice_bits": 3},
+}
+
+
+def one_sequence(chip: Chip, patterns: np.ndarray) -> Crossbar:
+    """Return the crossbar of a batch of one sample."""
+    stored = PatternCrossbars(chip, "attention", 0, "float64")
+    stored.begin("batch", 1)
+    return stored.written([patterns], patterns)[0]
+
+
+@pytest.mark.parametrize("layout", PLACES.values(), ids=PLACES)
+def test_a_pattern_meets_the_same_devices_references_and_adcs_whatever_the_length_of_its_sequence(layout):
+    """Of ten patterns, tiles of four: the first nine, seven, five and three are read as without the others."""
+    device = Device(mismatch=0.1, stuck_high=0.1, programming_noise=(0.3,))
+    adc = ADC(bits=6, range=1.0, gain_spread=0.2, offset_spread=0.1, inl_spread=0.1, dnl=0.3, columns=3)
+    chip = analog(crossbar=Layout(**layout), device=device, adc=adc, dac=DAC(bits=6, range=2.0))
+    draws = np.random.default_rng(3)
+    patterns, x = draws.uniform(-6, 6, (10, 5)), draws.normal(size=(3, 5))
+    gains = chip.model_copy(update={"adc": ADC(bits=6, range=1.0, gain_spread=0.2, columns=3)})
+    s = np.concatenate([draws.uniform(0, 1, (3, 3)), np.zeros((3, 7))], axis=1)
+    whole, back = one_sequence(chip, patterns).forward(x), one_sequence(gains, patterns).transposed(s)
+    for count in (9, 7, 5, 3):
+        bar = one_sequence(chip, patterns[:count])
+        assert [b - a for a, b in bar.devices.column_tiles] == [4] * (count // 4) + [count % 4]
+        np.testing.assert_array_equal(bar.forward(x), whole[:, :count])
+        alone = one_sequence(gains, patterns[:count]).transposed(np.ascontiguousarray(s[:, :count]))
+        np.testing.assert_allclose(alone, back, atol=1e-9)
+
+
+@pytest.mark.parametrize("layout", [*PLACES.values(), {"mapping": "offset", "reference": "analog"}])
+@pytest.mark.parametrize("count", [10, 3])
+def test_the_bill_knows_how_tiles_of_patterns_are_filled(layout, count):
+    """Rows written one behind the other, and lines that take turns at an ADC, as the crossbar has them."""
+    chip, patterns = analog(crossbar=Layout(**layout), dac=DAC(bits=6, range=2.0)), np.ones((count, 5))
+    bar = one_sequence(chip, patterns)
+    assert latency.written(chip, bar.shape, bar.counters["writes"], fills=True) == pytest.approx(bar.rows_written)
+    assert latency.sensed(chip, bar.shape, "forward", fills=True) == max(b - a for a, b in bar.devices.column_tiles)
+    assert latency.arrays(chip, bar.shape) == bar.arrays
+
+
+def test_traps_of_patterns_and_of_their_reference_lines_stay_with_their_devices():
+    """Behind ten patterns lie twelve reference lines in tiles of four, behind five the first eight of them."""
+    device = Device(rtn_share=0.3, rtn_amplitude=0.1)
+    chip = analog(crossbar=Layout(columns=4, mapping="offset", reference="analog"), device=device)
+    patterns = np.random.default_rng(3).uniform(-6, 6, (10, 5))
+    long, short = (one_sequence(chip, patterns[:count]).traps.of((0, 0)) for count in (10, 5))
+    for name in ("there", "z", "tau"):
+        own, found = getattr(long, name), getattr(short, name)
+        assert len(own) == 10 + 12
+        np.testing.assert_array_equal(found, np.concatenate([own[:5], own[10:18]]))
 
 
 def test_states_are_digitised_before_the_next_synapse_reads_them(case):

@@ -178,6 +178,53 @@ def test_noise_at_the_symmetry_point_is_that_of_pulses_played_there(pulse):
     assert found.noise * found.step == pytest.approx(spread, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    "pulse",
+    [{"noise": 0.7}, WIDE, WIDE | TABLE, WIDE | {"response": "soft_bounds", "up_down": 0.4}, {"noise_state": 0.004}],
+)
+def test_devices_stray_as_far_as_pulses_played_anywhere_carry_them(pulse):
+    """Five thousand single pulses either way at nine weights, within 1 % of the bounds and elsewhere: mean and spread.
+
+    Pulses that the bounds would cut are not asked for there; to 5 %.
+    """
+    made = Pulse(dw_min=1e-3, **pulse)
+    devices, one = PulsedDevices(made, (50, 100), 0, "a", dtype="float64"), np.ones((50, 100), int)
+    far = 0.0
+    for number, where in enumerate((-0.99, -0.9, -0.5, -0.25, 0.0, 0.25, 0.5, 0.9, 0.99)):
+        for way in (1, 0):
+            moved = np.full((50, 100), where)
+            devices.apply(moved, way * one, (1 - way) * one, 2 * number + way)
+            far = max(far, abs(moved.mean() - where) + moved.std())
+    assert scaling.strays(made) == pytest.approx(far, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["pcm_pair", "reram_sb", "reram_hfo2"])
+def test_noise_of_presets_that_does_not_go_with_the_step_strays_by_its_own_size(name):
+    """|s f(w)| + noise |s f(w)| + base s + state |w| in plain floats, of steps three deviations large.
+
+    Write noise adds three of its deviations. As a share of the largest step the base of the phase-change pair, 2.5 of
+    its dw_min, was 28 times as large.
+    """
+    pulse = presets.load(name).device.pulse
+    large = 1 + 3 * pulse.dw_min_spread
+    if pulse.dw_min_law == "log_normal":
+        large = np.exp(3 * pulse.dw_min_spread)
+    far = 0.0
+    for k in range(201):
+        w = pulse.w_min + (pulse.w_max - pulse.w_min) * k / 200
+        for way in (1, -1):
+            s = large * pulse.dw_min * (1 - max(-way * pulse.up_down, 0))
+            if name == "pcm_pair":
+                z = 2 * pulse.slope * w / (pulse.w_max - pulse.w_min) + pulse.offset
+                a, gamma = (pulse.a_up, pulse.gamma_up) if way > 0 else (pulse.a_down, pulse.gamma_down)
+                step = s * max(1 - a * np.exp(way * gamma * z), 0)
+            else:
+                step = s * max(1 - w / (pulse.w_max if way > 0 else pulse.w_min), 0)
+            sigma = pulse.noise * step + pulse.noise_base * s + pulse.noise_state * abs(w)
+            far = max(far, step + sigma)
+    assert scaling.strays(pulse) == pytest.approx(far + 3 * pulse.write_noise * pulse.dw_min, rel=0.03)
+
+
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
 def test_a_rate_is_the_size_of_a_step_whatever_the_size_of_the_contrast(size):
     """Of plain pulses, of a fast array that is read at once, and of the bias: ten steps of twice the rate."""

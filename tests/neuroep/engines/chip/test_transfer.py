@@ -254,6 +254,36 @@ def test_gain_of_e_rider_is_that_of_a_simulated_fast_array(fields):
     assert rule.gain == pytest.approx(np.mean(seen[150:]), rel=0.02)
 
 
+PULSES = {"device.pulse.response": "soft_bounds", "update.transfer.pulses": 4.0, "update.scaling": "auto"}
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize(("scheme", "mu"), [("momentum", 0.9), ("momentum", 0.5), ("tiki_taka_v2", 1.0)])
+def test_a_change_is_seen_as_often_as_by_a_fast_array_that_forgets_with_every_pulse(scheme, mu, every):
+    """Soft bounds, w += +-dw - dw w: twelve pulses an update, of which four more go up; all reads over one change."""
+    fields = {"device.pulse.dw_min": 0.01, "update.transfer.every": every} | PULSES
+    rule, a, seen = made(scheme, **fields, **({"update.transfer.momentum": mu} if mu < 1 else {})), 0.0, []
+    for _ in range(200):
+        for _ in range(12 * every):
+            a += 0.01 * (4 / 12 - a)
+        seen.append(a)
+        a *= mu
+    assert rule.arriving * rule.gain == pytest.approx(seen[-1] / (4 * every * 0.01), rel=0.01)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("scheme", ["momentum", "tiki_taka_v2", "tiki_taka"])
+def test_weights_follow_the_wanted_change_though_the_fast_array_forgets(scheme, every):
+    """Three trains an update of which one goes back, kappa 3, on soft bounds: to 10 % of the rate."""
+    chip = PULSES | {"device.pulse.dw_min": 0.02, "update.train_length": 63, "update.signals": "contrast"}
+    rule, held = made(scheme, weight=np.zeros((20, 30)), **chip, **{"update.transfer.every": every}), []
+    rows = np.array([1.0, -1.0, 1.0])[:, None] * np.ones((1, 20))
+    for _ in range(120):
+        assert rule.update(Contrast(Moved(rows, np.zeros((3, 20))), Held(np.ones((3, 30))), 1.0, 3), 2e-4) == 0
+        held.append(float((rule.crossbar.stored + 0.02 * rule.kept.get("gathered", 0.0)).mean()))
+    assert held[-1] - held[29] == pytest.approx(2e-4 * rule.chip.update.step * 90, rel=0.1)
+
+
 def test_references_of_the_fast_array_err_by_themselves():
     """A of W's devices, W's references exact: pulses up and down by turns leave A at -(mean + spread z)."""
     device = {"response": "soft_bounds", "dw_min": 0.05, "w_max": 1.0, "w_min": -1.0}
