@@ -36,6 +36,12 @@ CHOSEN = "pairs: chosen by these chips, so that values beyond the sum lean to on
 WIDENED = "errors over chips are wider by 1 + 2/chips (3 where looking began below 6), as they decided when to stop"
 """Below errors that have decided how many chips there are."""
 
+SHARES = (
+    "off: accuracy without it, less as it is; alone: with it only, less without any; as shares, 0.01 is a point",
+    "error: standard error over chips, on these samples; whole: over chips and samples",
+)
+"""What the columns of a frame are."""
+
 
 @dataclass(frozen=True)
 class EffectCost:
@@ -192,7 +198,8 @@ class Ablation(Tabular):
 
     def caption(self) -> str:
         """Return what the chip reaches as it is and without any effect, and where."""
-        return f"ablation {self.out}: as it is {_share(self.as_it_is)}, without any effect {_share(self.ideal)}"
+        head = f"ablation {self.out}: as it is {_share(self.as_it_is)}, without any effect {_share(self.ideal)}"
+        return lined([head, *SHARES, *self.sweep.aged])
 
     def as_dict(self) -> Page:
         """Return plain values."""
@@ -224,6 +231,7 @@ class Ablation(Tabular):
         lines += [f"{one.effect} off: {one.told}" for one in self.costs if one.told]
         lines += [CHOSEN] if len(self.pairs) < self.pairs_in_all and self.pairs else []
         lines += [WIDENED] if self.rule.widening(1) > 1 else []
+        lines += self.sweep.aged
         lines += [f"not seen by mode '{self.sweep.about['mode']}': {', '.join(self.unseen)}"] if self.unseen else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
         failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""

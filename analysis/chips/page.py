@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analysis.drawing import html, numbers, panels
 
-from hw_models.chip import Chip, pages
+from hw_models.chip import Chip, ageing, pages
 from hw_models.chip.fields import said_of
 from hw_models.text import unmarked
 
@@ -45,7 +45,9 @@ def chips_section(chips: Mapping[str, Chip], title: str = "The chips") -> str:
 def parts(chip: Chip) -> list[str]:
     """Return sources, table, pictures and TOML of a chip."""
     drawn = [part for one in panels.measured(__package__, chip) for part in one.panel.render(one.results)]
-    return [sources(chip), parameters(chip), *drawn, html.details("The chip as TOML", html.code(chip.to_toml()))]
+    aged = ageing.told(chip)
+    said = [html.paragraph(f"As this chip stands, in every evaluation {aged}.", "note")] if aged else []
+    return [sources(chip), *said, parameters(chip), *drawn, html.details("The chip as TOML", html.code(chip.to_toml()))]
 
 
 def sources(chip: Chip) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from analysis.comparison.bench import Alignment, Baseline, Contestant, folder
-from hw_models.chip import Chip
+from hw_models.chip import Chip, ageing
 from hw_models.errors import ChipError
 from hw_models.reading import Entries, Page, read_json
 from hw_models.text import lined
@@ -64,11 +64,22 @@ class Comparison(Tabular):
             rows.append(row)
         return rows
 
+    def units(self) -> dict[str, str]:
+        """Return the units of what a chip takes; other names say theirs."""
+        return {f"{per} {entry}": PAID[per, entry][0] for per, entry in PAID}
+
     def caption(self) -> str:
         """Return what was compared, and the linear model's accuracy."""
         data, base = self.config.data.name, self.baseline
         linear = "" if base is None else f"; {base.name} {base.accuracy:.1%}"
-        return f"comparison {self.out}: {self.config.network.kind} network on {data}, mode {self.mode}{linear}"
+        head = f"comparison {self.out}: {self.config.network.kind} network on {data}, mode {self.mode}{linear}"
+        return lined([head, *self.aged])
+
+    @property
+    def aged(self) -> list[str]:
+        """At what age the devices of each chip were read, in lines."""
+        found = {name: ageing.told(chip) for name, chip in self.chips.items()}
+        return [f"{name}: {line}" for name, line in found.items() if line]
 
     def as_text(self) -> str:
         """Return a table for reading."""
@@ -87,6 +98,7 @@ class Comparison(Tabular):
         lines += [f"{found.name}: {line}" for found in self.contestants for line in limits.lines(found.limits)[:1]]
         if self.baseline is not None:
             lines.append(f"{self.baseline.name:<{width}}{'':>9}{self.baseline.accuracy:>9.1%}")
+        lines += self.aged
         trained = [name for name in (found.name for found in self.contestants) if (self.out / folder(name)).is_dir()]
         files = [RESULTS, TABLE, PICTURE, *([f"runs of {', '.join(trained)}"] if trained else [])]
         return lined([*lines, f"written to {self.out}: {', '.join(files)}"])

@@ -318,9 +318,14 @@ class Requirement(Tabular):
             rows.append(row)
         return rows
 
+    def units(self) -> dict[str, str]:
+        """Return the units of the fields and of the price."""
+        against = self.design["against"]
+        return {**self.sweep.units(), **({} if against is None else {against: UNITS[against]})}
+
     def caption(self) -> str:
         """Return what was found, and where."""
-        return "\n".join([f"requirement {self.out}", *self.said])
+        return lined([f"requirement {self.out}", *self.said, *self.sweep.aged])
 
     def rows(self) -> list[tuple[str, ...]]:
         """Return heads and cells of the table: points with their verdicts, or the front."""
@@ -349,6 +354,7 @@ class Requirement(Tabular):
         """Return what was found, and a table."""
         lines = [*self.said, "", *aligned(self.rows())]
         counted = self.design["against"] is None
+        lines += self.sweep.aged
         lines += [ERRORS] if counted and any(found.seeds > 1 for found in self.verdicts.values()) else []
         lines += [self.sweep.unfinished] if self.sweep.unfinished else []
         failed = f", {len(self.sweep.failed)} failed" if self.sweep.failed else ""

@@ -181,5 +181,12 @@ def meaning(field: str) -> str:
     return "" if known is None else " ".join((known.description or "").split())
 
 
+def unit_of(field: str) -> str:
+    """Return the unit of a setting; empty where it has none, or has one that goes by another setting."""
+    known = configuration.settings().get(field)
+    unit: str = "" if known is None else said_of(known).get("unit", "")
+    return "" if unit == "1" else unit
+
+
 def _with_unit(text: str, unit: str) -> str:
     return text if unit in ("", "1") or "[" in text else f"{text} [{unit}]"

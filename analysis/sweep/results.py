@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.sweep import ages
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS, read_name, read_page
-from analysis.sweep.points import Point, points, present, rank, shown
+from analysis.sweep.points import Point, points, present, rank, shown, unit_of
 from analysis.sweep.records import read_records
 from analysis.sweep.right import RIGHT
 from analysis.sweep.stopping import asked
@@ -96,6 +97,11 @@ class Sweep(Tabular):
         return tuple(row for row in self.rows if row["error"] is not None)
 
     @property
+    def aged(self) -> list[str]:
+        """At what age the devices were read, in lines."""
+        return ages.told(self.about, self.rows)
+
+    @property
     def means(self) -> list[Point]:
         """Points in the order of their values, each with the accuracies of its seeds."""
         rules = [asked(design) for design in self.about["designs"]]
@@ -110,17 +116,26 @@ class Sweep(Tabular):
         return [{name: row.get(name) for name in names} for row in self.rows]
 
     def summary(self) -> list[Page]:
-        """Return a row for each point: mean accuracy, its spread over the seeds, and how many there are."""
+        """Return a row for each point: mean accuracy, its spread over the seeds, their number, what it takes."""
         rows = []
         for point in self.means:
             found = _summary(point, self.fields)
-            rows.append(found.pop("values") | found)
+            priced = {name: self._mean(point, name) for name in PRICED}
+            known = {name: value for name, value in priced.items() if value is not None}
+            rows.append(found.pop("values") | found | known)
         return rows
 
+    def units(self) -> dict[str, str]:
+        """Return the units of varied fields and of what a classification or an update takes."""
+        return {name: unit for name in self.fields if (unit := unit_of(name))} | PRICED
+
     def caption(self) -> str:
-        """Return how many trials there are, and where."""
+        """Return how many trials there are and where, and what the numbers of a point are."""
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        return f"sweep {self.out}: {len(self.rows)} trials{failed}; {self.about['mode']}, split {self.about['split']}"
+        head = f"sweep {self.out}: {len(self.rows)} trials{failed}; {self.about['mode']}, split {self.about['split']}"
+        several = any(math.isfinite(point.std) for point in self.means)
+        told = ["spread: standard deviation over the seeds; error: standard error of their mean"] if several else []
+        return lined([head, *told, *self.aged, *([self.unfinished] if self.unfinished else [])])
 
     def as_dict(self) -> Page:
         """Return plain values."""
@@ -128,10 +143,14 @@ class Sweep(Tabular):
         return {"about": dict(self.about), "means": means, "rows": list(self.rows)}
 
     def _priced(self, point: Point, name: str) -> str:
-        """Return the mean of what a point's trials take."""
+        """Return the mean of what a point's trials take, in words."""
+        found = self._mean(point, name)
+        return quantity(found, PRICED[name]) if found else "-"
+
+    def _mean(self, point: Point, name: str) -> float | None:
         values = dict(zip(self.fields, point.values, strict=True))
         found = [row[name] for row in self.rows if all(row[f] == v for f, v in values.items()) and row.get(name)]
-        return quantity(float(np.mean(found)), PRICED[name]) if found else "-"
+        return float(np.mean(found)) if found else None
 
     def as_text(self) -> str:
         """Return a table for reading: a line for each point."""
@@ -147,6 +166,7 @@ class Sweep(Tabular):
         table += [self.unfinished] if self.unfinished else []
         told = any(math.isfinite(point.std) for point in self.means)
         notes = ["spread: standard deviation over the seeds"] if told else []
+        notes += self.aged
         notes += note(self.rows, priced, lambda row: ", ".join(f"{name} = {shown(row[name])}" for name in self.fields))
         notes += [f"failed: {_place(row, self.fields)}: {row['error']}" for row in self.failed[:3]]
         notes += [f"... and {len(self.failed) - 3} more failed"] if len(self.failed) > 3 else []

@@ -28,6 +28,11 @@ from hw_models.kernels.random import key
 
 MOST = 2**20
 """Most calibration values kept; of more a random half, quarter, ..."""
+CALIBRATE = (
+    "set it, or calibrate it on samples first: an engine by engine.calibrate([batch], estimator), a single array "
+    "by reads within hw_models.arrays.calibration.calibrating(array)"
+)
+"""What to do about a range that is not known."""
 MARK = 32
 """Bits of a random mark."""
 

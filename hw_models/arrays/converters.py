@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw_models.arrays.calibration import Samples
+from hw_models.arrays.calibration import CALIBRATE, Samples
 from hw_models.chip import description as chip
 from hw_models.chip.fields import LARGEST, SMALLEST
 from hw_models.errors import ChipError
@@ -174,7 +174,7 @@ class Digitiser:
             return self.range
         if self._zeros:
             raise ChipError(f"{self.name}: all its calibration samples were 0, which gives no range")
-        raise ChipError(f"{self.name}: its range is neither set nor calibrated; calibrate it on samples first")
+        raise ChipError(f"{self.name}: its range is neither set nor calibrated; {CALIBRATE}")
 
     def __call__(
         self,

@@ -46,6 +46,7 @@ from hw_models.arrays.programming import Array
 from hw_models.arrays.read_plan import COLUMNS, ReadPlan
 from hw_models.arrays.reading import Product
 from hw_models.arrays.sensing import Sensing
+from hw_models.arrays.stored import check_name
 from hw_models.arrays.variances import Variances
 from hw_models.chip import Chip, Transposed
 from hw_models.chip.files import chip_of
@@ -126,6 +127,7 @@ class Crossbar(CountedWeights):
         tally: Tally | None = None,
         clock: Clock | None = None,
     ) -> None:
+        check_name(name)
         made = parts if isinstance(parts, CrossbarParts) else CrossbarParts.of(chip_of(parts).acting, name)
         self._plans: dict[tuple[str, bool], ReadPlan] = {}
         self._brought: dict[ArrayArithmetic, Values] = {}

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 STEP = 0.01
 """Change of an age over the age from which devices are read anew while nothing is written."""
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+"""Of signals and matrices."""
 
 
 class StoredWeights:
@@ -58,9 +60,11 @@ class StoredWeights:
         dtype: str,
         clock: Clock | None = None,
     ) -> None:
+        check_name(name)
         shape = _shape(name, shape)
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-            raise ChipError(f"{name}: seed = {shown(seed)}: should be a whole number")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise ChipError(f"{name}: seed = {shown(seed)}: should be a whole number from 0")
+        _check_dtype(name, dtype)
         self.layout, self.device, self.wires, self.converters, self.in_memory = parts[:5]
         self.path, self.increments, self.write_threshold = parts.transposed, parts.increments, parts.write_threshold
         self.shape, self.seed, self.name, self.run = shape, seed, name, run
@@ -584,10 +588,28 @@ def most(tiles: list[tuple[int, int]]) -> int:
     return max((b - a for a, b in tiles), default=0)
 
 
+def check_name(name: object) -> None:
+    """Refuse what is no name: it is part of the key of every draw, where a number means something else."""
+    if not isinstance(name, str):
+        raise ChipError(f"name is {shown(name)}: should be the name of the array, a text")
+
+
+def _check_dtype(name: str, dtype: object) -> None:
+    """Refuse what is neither single nor double precision; None would be double."""
+    try:
+        known = dtype is not None and np.dtype(dtype) in DTYPES  # type: ignore[call-overload]
+    except TypeError:
+        known = False
+    if not known:
+        raise ChipError(f"{name}: dtype = {shown(dtype)}: allowed are {' and '.join(map(str, DTYPES))}")
+
+
 def _shape(name: str, shape: tuple[int, int]) -> tuple[int, int]:
     """Return a shape as two whole numbers from 0; an empty matrix is one."""
     try:
         outputs, inputs = map(operator.index, shape)
+        if any(isinstance(size, bool) for size in shape):
+            outputs = inputs = -1
     except (TypeError, ValueError):
         outputs = inputs = -1
     if min(outputs, inputs) < 0:

@@ -181,12 +181,15 @@ def save(chip: Chip, path: str | Path) -> None:
     Raises
     ------
     ChipError
-        If it is no chip, or the disk refuses.
+        If it is no chip, :func:`load` would take the path for the name of a preset, or the disk refuses.
     """
     if not isinstance(chip, Chip):
         raise ChipError(f"chip is {shown(chip)}: a hw_models.Chip is needed, hw_models.load reads one")
     if not isinstance(path, str | Path):
         raise ChipError(f"path is {shown(path)}: the name of a file is needed")
+    if not isinstance(path, Path) and not is_file_name(path):
+        read = "hw_models.load would take it for the name of a chip"
+        raise ChipError(f"path is {shown(path)}: {read}; write './{path}', or name it .toml")
     try:
         write_text(path, chip.to_toml())
     except OSError as error:

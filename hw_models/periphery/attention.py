@@ -27,6 +27,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hw_models.arrays.calibration import CALIBRATE
 from hw_models.arrays.converter_bank import Converters, Digitisers
 from hw_models.arrays.converters import Digitiser
 from hw_models.arrays.counted import totals
@@ -139,7 +140,7 @@ class PatternCrossbars(Digitisers):
     def _stored(self, full: float | None) -> Chip:
         """Return the chip with the full scale of the patterns, read as soon as written, and nothing that learns."""
         if full is None:
-            raise ChipError(f"{self.name}: their range is neither set nor calibrated; calibrate it on samples first")
+            raise ChipError(f"{self.name}: their range is neither set nor calibrated; {CALIBRATE}")
         crossbar = self.chip.crossbar.model_copy(update=RANGED | {"weight_range": full})
         device = self.chip.device.model_copy(update={"age": 0.0})
         return self.chip.model_copy(update={"crossbar": crossbar, "device": device, "update": Update()})

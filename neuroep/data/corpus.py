@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from hw_models.text import shown
 from neuroep.data.batch import Batch, TokenVectors, WordRows
 from neuroep.data.batching import minibatches
 from neuroep.data.splits import Split, TokenSequences
@@ -165,6 +166,8 @@ class Corpus(ABC):
         DataError
             If there is no such split, ``size`` is below 1, or the order is unknown.
         """
+        if not isinstance(split, str | Split):
+            raise DataError(f"split is {shown(split)}: give the name of one, or samples of this corpus")
         samples = self.split(split) if isinstance(split, str) else split
         return minibatches(
             samples,

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence as Listing
 from numbers import Real
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -29,6 +30,34 @@ def check_seed(name: str, seed: object) -> None:
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ConfigError(f"{name} = {shown(seed)}: should be a whole number from 0")
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """An estimator, of :mod:`neuroep.gradients.estimators`, which engines know by this alone."""
+
+    def measure(self, engine: object, batch: Batch, step: int = 0) -> object:
+        """Settle all phases of a batch."""
+        ...
+
+
+def check_samples(batches: object, estimator: object) -> None:
+    """Refuse what are no batches, and what is no estimator, also where no range waits for them."""
+    if isinstance(batches, Batch):
+        raise ConfigError("batches is a Batch: give a list of them, [batch]")
+    if isinstance(batches, str) or not isinstance(batches, Iterable):
+        raise ConfigError(f"batches is {shown(batches)}: give a list of them, [next(corpus.batches('train', 50))]")
+    if isinstance(batches, Listing):
+        for number, batch in enumerate(batches):
+            check_batch(number, batch)
+    if isinstance(estimator, type) or not isinstance(estimator, Measures):
+        raise ConfigError(f"estimator is {shown(estimator)}: give one, as neuroep.estimators.centred(beta=0.1)")
+
+
+def check_batch(number: int, batch: object) -> None:
+    """Refuse what is no batch among several."""
+    if not isinstance(batch, Batch):
+        raise ConfigError(f"batches[{number}] is {shown(batch)}: give Batches, as corpus.batches makes them")
 
 
 def check_kinds(network: Network, optimiser: Optimiser | None, engine: str) -> None:

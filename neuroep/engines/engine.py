@@ -162,16 +162,18 @@ class Engine(Parting):
     ) -> None:
         """Fix the ranges of a chip's converters on what they see of these batches in all phases.
 
-        Nothing is done where none waits for one and no ``occasion``, which keys the draws, asks for all of them anew. A
-        range that is there stays what it was where it sees no sample but 0.
+        Nothing is done where none waits for one and no ``occasion``, which keys the draws, asks for all of them anew: a
+        second call with other batches changes nothing, and ``occasion=("anew",)`` takes their ranges. A range that is
+        there stays what it was where it sees no sample but 0.
 
         Raises
         ------
+        ConfigError
+            If what is given are no batches, or no estimator.
         DataError
             If no batch has a token of a sequence that the network reads: the ranges stay what they were.
         """
-        if isinstance(batches, Batch):
-            raise ConfigError("batches is a Batch: give a list of them, [batch]")
+        checks.check_samples(batches, estimator)
         if not self.calibrates and occasion is None:
             return
         with self.during("calibrate"):
@@ -183,6 +185,7 @@ class Engine(Parting):
         samples, tokens = 0, dict.fromkeys((sequence.name for sequence in self.network.sequences), 0)
         with self.substrate.observing():
             for number, batch in enumerate(batches):
+                checks.check_batch(number, batch)
                 measured = estimator.measure(self, batch.keyed("calibration", *occasion, number), number)
                 for contrast in measured.contrasts.values():
                     contrast.terms()
@@ -201,6 +204,7 @@ class Engine(Parting):
 
         See :mod:`neuroep.engines.phase_lengths`; ``occasion`` keys the draws.
         """
+        checks.check_samples(batches, estimator)
         with self.during("calibrate"):
             self.lengths = phase_lengths.found(self, batches, estimator, occasion)
         return self.lengths

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 
+from hw_models.text import shown
 from neuroep.errors import ConfigError, unknown
 from neuroep.network import Network
 
@@ -14,6 +16,15 @@ FORMS = ("states", "differences")
 ACCELERATIONS = ("none", "anderson")
 TOLERANCE, BY_SAMPLE, CALIBRATED = "tolerance", "by_sample", "calibrated"
 STOPS = (TOLERANCE, BY_SAMPLE, CALIBRATED)
+
+
+def _is_whole(value: object) -> bool:
+    """Tell a whole number from 1, of any such type, from all else."""
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= 1
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real)
 
 
 @dataclass(frozen=True)
@@ -64,14 +75,13 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise ConfigError(unknown("order", self.order, ORDERS))
-        if self.steps < 1 or self.steps != int(self.steps):
-            raise ConfigError(f"steps is {self.steps}: allowed are whole numbers from 1")
-        if not 0 <= self.tolerance < math.inf:
-            raise ConfigError(f"tolerance is {self.tolerance}: allowed are numbers from 0")
-        if not 0 < self.dt <= 1:
-            raise ConfigError(f"dt is {self.dt}: allowed is 0 < dt <= 1")
-        if self.check_every is not None and (self.check_every < 1 or self.check_every != int(self.check_every)):
-            raise ConfigError(f"check_every is {self.check_every}: allowed are whole numbers from 1")
+        for name, value in (("steps", self.steps), ("check_every", self.check_every)):
+            if not (_is_whole(value) or (value is None and name == "check_every")):
+                raise ConfigError(f"{name} is {shown(value)}: allowed are whole numbers from 1")
+        if not (_is_number(self.tolerance) and 0 <= self.tolerance < math.inf):
+            raise ConfigError(f"tolerance is {shown(self.tolerance)}: allowed are numbers from 0")
+        if not (_is_number(self.dt) and 0 < self.dt <= 1):
+            raise ConfigError(f"dt is {shown(self.dt)}: allowed is 0 < dt <= 1")
         if self.form not in FORMS:
             raise ConfigError(unknown("form", self.form, FORMS))
         if self.acceleration not in ACCELERATIONS:

@@ -59,6 +59,8 @@ class Costs(Tabular):
     """Whether these were initial weights, of a configuration, which have learned nothing."""
     baseline: Mapping[str, Mapping[str, float]]
     """Joules on a digital chip, by numbers and way, as ``"int8, EP"``, then by what for."""
+    aged: str = ""
+    """At what age the devices were read, as an evaluation says it."""
 
     def as_dict(self) -> Page:
         """Return plain values in SI units."""
@@ -80,20 +82,27 @@ class Costs(Tabular):
         priced = [self.classification] if self.update is None else [self.classification, self.update]
         return [{"per": bill.per, **asdict(item)} for bill in priced for item in bill.items]
 
+    def units(self) -> dict[str, str]:
+        """Return the unit of energies."""
+        return {"energy": "J"}
+
     def caption(self) -> str:
         """Return chip, accuracy, and the sums of both bills."""
-        weights = ", with initial weights" if self.initial else ""
-        lines = [f"{self.chip}: accuracy {self.accuracy:.4f} on {self.samples} samples{weights}"]
+        lines = self._head()
         for bill in [self.classification] if self.update is None else [self.classification, self.update]:
             sums = (bill.energy, "J"), (bill.seconds, "s"), (bill.square_metres, "m^2")
             known = [quantity(value, unit) for value, unit in sums if value is not None]
             lines.append(f"{bill.per}: {', '.join(known)}")
         return lined([*lines, f"leaves out: {', '.join(self.classification.leaves_out)}"])
 
+    def _head(self) -> list[str]:
+        weights = ", with initial weights" if self.initial else ""
+        head = f"{self.chip}: accuracy {self.accuracy:.4f} on {self.samples} samples{weights}"
+        return [head, self.aged] if self.aged else [head]
+
     def as_text(self) -> str:
         """Return tables for reading: by part and phase, the digital baseline, what is left out, and sources."""
-        weights = ", with initial weights" if self.initial else ""
-        lines = [f"{self.chip}: accuracy {self.accuracy:.4f} on {self.samples} samples{weights}"]
+        lines = self._head()
         lines += told(self.classification)
         if self.update is not None:
             lines += told(self.update, f" of {self.batch} samples")
@@ -168,7 +177,8 @@ def cost(
             why = str(error)
     size = min(session.config.training.batch, len(session.corpus.split("train")))
     baseline, initial = _digital(session, split, chosen, update, progress), session.checkpoint is None
-    return Costs(pages.label(found), len(chosen), size, judged.accuracy, judged.cost, made, why, initial, baseline)
+    told = judged.accuracy, judged.cost, made, why, initial, baseline, judged.aged
+    return Costs(pages.label(found), len(chosen), size, *told)
 
 
 def _batch(session: Session) -> Batch:

@@ -31,6 +31,9 @@ from neuroep.runs.evaluation import Evaluation
 from neuroep.runs.session import Session
 from neuroep.runs.tables import Tabular
 
+PRICED = {"energy": "J", "latency": "s", "area": "m^2"}
+"""What a classification takes, and the units."""
+
 
 @dataclass(frozen=True)
 class Deployment(Tabular):
@@ -74,9 +77,19 @@ class Deployment(Tabular):
             rows.append({"chip": self.chip, "seed": seed, **values, **paid})
         return rows
 
+    def units(self) -> dict[str, str]:
+        """Return the units of energy, latency and area."""
+        return PRICED
+
     def caption(self) -> str:
-        """Return mean and spread."""
-        return self.as_text().splitlines()[len(self.seeds)]
+        """Return mean and spread, and at what age the devices were read."""
+        count = len(self.seeds)
+        return "\n".join(self.as_text().splitlines()[count : count + (2 if self.aged else 1)])
+
+    @property
+    def aged(self) -> str:
+        """At what age the devices were read, as an evaluation says it."""
+        return self.evaluations[0].aged
 
     def as_text(self) -> str:
         """Return a line for each seed, mean and spread, and what a classification takes."""
@@ -86,10 +99,10 @@ class Deployment(Tabular):
         ]
         spread = f" +- {self.spread:.4f} (standard deviation)" if len(self.seeds) > 1 else ""
         lines.append(f"{self.chip}: accuracy {self.accuracy:.4f}{spread} over {len(self.seeds)} seeds")
+        lines += [self.aged] if self.aged else []
         bill = self.evaluations[0].cost
         if bill is not None:
-            units = {"energy": "J", "latency": "s", "area": "m^2"}
-            told = ", ".join(f"{name} {quantity(value, units[name])}" for name, value in self.cost.items())
+            told = ", ".join(f"{name} {quantity(value, PRICED[name])}" for name, value in self.cost.items())
             lines.append(f"classification, mean over the seeds: {told}; leaves out: {', '.join(bill.leaves_out)}")
         return lined(lines)
 

@@ -61,6 +61,8 @@ class Evaluation(Tabular):
     """Samples of whose reads it was summed up what they draw through a chip's devices."""
     cost: Bill | None = None
     """Of a classification; None where nothing is known of what the chip's operations cost."""
+    aged: str = field(default="", compare=False)
+    """At what age the chip's devices were read, :func:`hw_models.chip.ageing.told`; empty where nothing goes by it."""
     predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False, repr=False)
     """(samples,) predicted class of each sample, in the order of the split."""
     right: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool), compare=False, repr=False)
@@ -122,7 +124,8 @@ class Evaluation(Tabular):
         state = f"dead outputs {self.dead_outputs:.4f}, steps {steps}, residual {self.residual:.2g}"
         head = f"{self.split}: accuracy {self.accuracy:.4f} on {self.samples} samples, loss {self.loss:.4f}"
         bill = [] if self.cost is None else [line.strip() for line in told(self.cost)]
-        return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *bill, *self.remarks))])
+        aged = [self.aged] if self.aged else []
+        return lined([head, *(f"  {line}" for line in (f"by class: {classes}", state, *aged, *bill, *self.remarks))])
 
 
 def evaluate(

@@ -92,6 +92,10 @@ class Netlist(Tabular):
             for node, value in read.currents.items()
         ]
 
+    def units(self) -> dict[str, str]:
+        """Return the unit of currents."""
+        return {"ampere": "A"}
+
     def caption(self) -> str:
         """Return what was written."""
         return self.as_text()

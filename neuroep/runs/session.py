@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hw_models.chip import Chip
+from hw_models.chip import Chip, ageing
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from hw_models.text import lined
@@ -104,7 +104,8 @@ class Session(Tabular):
             Where the weights come from; default the run's last checkpoint, or drawn by ``training.seed``.
         age : float, optional
             Read a chip's devices so long after their last write [s]; default ``device.age`` of the chip, as it is once
-            deployed. Training reads them at 0. Without a chip there is none.
+            deployed. Training reads them at 0. Without a chip there is none. :meth:`evaluate` reads them at
+            ``device.age`` whatever is given here: to evaluate at another age, override ``--chip.device.age``.
         moments : bool
             Take over the moments of the update rule as well, to go on learning.
 
@@ -185,9 +186,10 @@ class Session(Tabular):
         occasion = (self.epoch if epoch is None else epoch,)
         place = (self.engine, corpus, split, self.estimator.free)
         size, order = config.training.batch, config.evaluation_order
-        return self._billed(
+        found = self._billed(
             lambda meter: evaluate(*place, batch=size, order=order, progress=progress, occasion=occasion, meter=meter)
         )
+        return replace(found, aged=ageing.told(config.chip))
 
     def _billed(self, judge: Callable[[str], Evaluation]) -> Evaluation:
         """Return an evaluation with its bill, where the chip has constants of cost."""
@@ -213,13 +215,19 @@ class Session(Tabular):
                 rows[-1] |= {"conductance": found[synapse.name], "weight range": full}
         return rows
 
+    def units(self) -> dict[str, str]:
+        """Return the unit of conductances; weights have none."""
+        return {"conductance": "uS"}
+
     def caption(self) -> str:
         """Return network, data, engine and chip, and where the weights come from."""
         config, chip = self.config, self.config.chip
         splits = ", ".join(f"{name} {len(split):,}" for name, split in self.corpus.splits.items())
         source = "initial weights" if self.checkpoint is None else f"weights of {self.checkpoint.source}"
         on = f"{config.engine.kind} engine, " + ("exact arithmetic" if chip is None else f"chip {chip.name}")
-        return lined([f"{config.network.kind} network on {self.corpus.name}: {splits}", f"{on}; {source}"])
+        aged = ageing.told(chip)
+        told = [f"evaluated, {aged}"] if aged else []
+        return lined([f"{config.network.kind} network on {self.corpus.name}: {splits}", f"{on}; {source}", *told])
 
     def __repr__(self) -> str:
         """Return its caption on one line: its parts are long."""

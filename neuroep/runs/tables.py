@@ -47,20 +47,28 @@ class Tabular(ABC):
         """Return the rows that a notebook shows, where these are not all of them."""
         return self.table()
 
+    def units(self) -> Mapping[str, str]:
+        """Return the units of columns that have one; of shares and counts none."""
+        return {}
+
     def to_frame(self) -> pandas.DataFrame:
-        """Return the rows as a pandas DataFrame.
+        """Return the rows as a pandas DataFrame, whose ``attrs["units"]`` are :meth:`units`.
 
         Raises
         ------
         ConfigError
             If pandas is not installed.
         """
-        return frame(self.table())
+        rows = self.table()
+        made, units = frame(rows), self.units()
+        made.attrs["units"] = {name: units[name] for name in columns(rows) if name in units}
+        return made
 
     def to_csv(self, path: str | Path) -> Path:
         """Write the rows to a CSV file, old or new at every moment, and return where it is.
 
-        Numbers are written in as many digits as give them back; what is not there is empty.
+        Numbers are written in as many digits as give them back; what is not there is empty. The header has the names
+        of the columns, without their units.
 
         Raises
         ------
@@ -75,7 +83,7 @@ class Tabular(ABC):
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        return as_html(self.summary(), self.caption())
+        return as_html(self.summary(), self.caption(), self.units())
 
 
 def check_place(path: str | Path) -> None:
@@ -123,11 +131,12 @@ def _line(cells: Sequence[object]) -> str:
     return held.getvalue().removesuffix("\r\n") + "\n"
 
 
-def as_html(rows: Sequence[Entries], caption: str) -> str:
-    """Return rows as an HTML table, every value of it escaped."""
+def as_html(rows: Sequence[Entries], caption: str, units: Mapping[str, str] | None = None) -> str:
+    """Return rows as an HTML table, every value of it escaped; heads have the units of their columns."""
     names, shown = columns(rows), rows[:MOST_ROWS]
+    heads = [f"{name} [{unit}]" if (unit := (units or {}).get(name)) else name for name in names]
     numeric = [all(_is_number(row.get(name)) for row in rows) for name in names]
-    head = "".join(_cell("th", name, right) for name, right in zip(names, numeric, strict=True))
+    head = "".join(_cell("th", name, right) for name, right in zip(heads, numeric, strict=True))
     places = list(zip(names, numeric, strict=True))
     cells = ["".join(_cell("td", _shown(row.get(name)), right) for name, right in places) for row in shown]
     body = "\n".join(f"<tr>{line}</tr>" for line in cells)

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neuroep import engines, errors
+from hw_models.chip import Chip
+from neuroep import data, engines, errors
+from neuroep.engines import local
 from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import ORDERS, Schedule
 from neuroep.errors import (
@@ -19,6 +21,7 @@ from neuroep.errors import (
     nearest,
     unknown,
 )
+from neuroep.gradients.estimators import Estimator, centred
 from tests import cases
 
 
@@ -253,6 +256,47 @@ class TestDivergence:
             engine.settle(batch, "layerwise")
         with pytest.raises(ConfigError, match=r"^batches is a Batch: give a list of them"):
             engine.calibrate(batch, cases.estimator())
+
+    @pytest.mark.parametrize(("batches", "estimator", "line"), [
+        (None, "centred", r"estimator is 'centred': give one, as neuroep.estimators.centred\(beta=0.1\)"),
+        (None, centred, r"estimator is <function centred"),
+        (None, Estimator, r"estimator is <class"),
+        (3, None, r"batches is 3: give a list of them"),
+        ("train", None, r"batches is 'train': give a list of them"),
+        (["train"], None, r"batches\[0\] is 'train': give Batches, as corpus.batches makes them"),
+    ])  # fmt: skip
+    @pytest.mark.parametrize("chip", [None, Chip.parse({"adc": {"bits": 8}})])
+    def test_what_calibrates(self, batches, estimator, line, chip):
+        """An AttributeError where ranges wait for it, taken where none does."""
+        net = cases.network()
+        engine = local(net, chip=chip)
+        given = [cases.batch(net)] if batches is None else batches, estimator or cases.estimator()
+        with pytest.raises(ConfigError, match=f"^{line}"):
+            engine.calibrate(*given)
+        with pytest.raises(ConfigError, match=f"^{line}"):
+            engine.find_lengths(*given)
+        assert engine.calibrates == (chip is not None)
+
+    @pytest.mark.parametrize(("given", "line"), [
+        ({"steps": "3"}, "steps is '3': allowed are whole numbers from 1"),
+        ({"steps": True}, "steps is True: allowed are whole numbers from 1"),
+        ({"steps": 2.0}, "steps is 2.0: allowed are whole numbers from 1"),
+        ({"steps": None}, "steps is None: allowed are whole numbers from 1"),
+        ({"check_every": "2"}, "check_every is '2': allowed are whole numbers from 1"),
+        ({"tolerance": "a"}, "tolerance is 'a': allowed are numbers from 0"),
+        ({"dt": True}, "dt is True: allowed is 0 < dt <= 1"),
+        ({"dt": None}, "dt is None: allowed is 0 < dt <= 1"),
+    ])  # fmt: skip
+    def test_schedules(self, given, line):
+        """True was a step, '3' a TypeError."""
+        with pytest.raises(ConfigError, match=f"^{line}$"):
+            Schedule(**given)
+        assert Schedule(steps=np.int64(3), tolerance=np.float32(0.5)).steps == 3
+
+    @pytest.mark.parametrize("split", [3, None, ["train"]])
+    def test_the_split_of_batches(self, split):
+        with pytest.raises(DataError, match=r"^split is .*: give the name of one, or samples of this corpus$"):
+            data.load("reviews", tokens=4, limit=4).batches(split, 2)
 
     @on_both
     def test_an_update_that_blows_up(self, where):

@@ -782,7 +782,24 @@ def test_float64_is_kept():
     np.testing.assert_allclose(bar.forward(x), np.rint(x / step) * step @ weight.T, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (2.0, 3), (-1, 3), 4, "ab"])
+@pytest.mark.parametrize(("given", "line"), [
+    ({"seed": -1}, r"crossbar: seed = -1: should be a whole number from 0"),
+    ({"seed": np.int64(-3)}, r"crossbar: seed = np.int64\(-3\): should be a whole number from 0"),
+    ({"seed": True}, r"crossbar: seed = True: should be a whole number from 0"),
+    ({"name": 3}, r"name is 3: should be the name of the array, a text"),
+    ({"name": None}, r"name is None: should be the name of the array, a text"),
+    ({"name": b"a"}, r"name is b'a': should be the name of the array, a text"),
+    ({"dtype": "int32"}, r"crossbar: dtype = 'int32': allowed are float32 and float64"),
+    ({"dtype": "single precision"}, r"crossbar: dtype = 'single precision': allowed are float32 and float64"),
+    ({"dtype": None}, r"crossbar: dtype = None: allowed are float32 and float64"),
+])  # fmt: skip
+def test_arguments_that_cannot_be(given, line):
+    """Seed -1 and name 3 were taken, the other names and types were errors of Python."""
+    with pytest.raises(ChipError, match=f"^{line}$"):
+        Crossbar(Chip(), (2, 3), **given)
+
+
+@pytest.mark.parametrize("shape", [(3,), (True, 3), (2, 3, 4), (2.0, 3), (-1, 3), 4, "ab"])
 def test_a_shape_that_is_none(shape):
     with pytest.raises(ChipError, match=r"^crossbar: shape = .*: should be \(out, in\), two whole numbers from 0$"):
         Crossbar(Chip(), shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -308,6 +309,18 @@ def test_a_missing_file_is_named(tmp_path):
         files.load(tmp_path / "none.toml")
     with pytest.raises(ChipError, match="cannot write chip"):
         files.save(Chip.ideal(), tmp_path / "no" / "chip.toml")
+
+
+def test_what_is_saved_is_read_under_the_same_name(tmp_path, monkeypatch):
+    """x.txt was written, and was then no chip."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.txt", "pcm", ""):
+        with pytest.raises(ChipError, match=r"^path is '.*': hw_models.load would take it for the name of a chip; "):
+            files.save(Chip.ideal(), name)
+    assert not [*tmp_path.iterdir()]
+    for path in ("x.toml", "./x.txt", Path("y.txt")):
+        files.save(Chip.ideal(), path)
+        assert files.load(path) == Chip.ideal().model_copy(update={"name": files.load(path).name})
 
 
 def test_pages_show_every_field_and_what_differs():

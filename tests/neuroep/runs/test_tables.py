@@ -74,7 +74,10 @@ def check(found: Tabular, folder) -> None:
     page = Cells(found._repr_html_())
     assert page.tags <= {"div", "p", "br", "table", "thead", "tbody", "tr", "th", "td"}
     told = found.summary()
-    assert page.rows[:1] == ([tables.columns(told)] if told else [])
+    units = found.units()
+    assert frame.attrs["units"] == {name: units[name] for name in names if name in units}
+    heads = [f"{name} [{units[name]}]" if name in units else name for name in tables.columns(told)]
+    assert page.rows[:1] == ([heads] if told else [])
     assert len(page.rows) == (1 + min(len(told), tables.MOST_ROWS) if told else 0)
     for line in found.caption().splitlines():
         assert line in page.text
@@ -108,6 +111,16 @@ def test_what_the_rows_of_results_are(trained):
     judged = session.evaluate("test", only=np.arange(30))
     assert sum(row["samples"] for row in judged.table()) == 30
     assert sum(row[f"as {row['class']}"] for row in judged.table()) == round(judged.accuracy * 30)
+
+
+def test_units_stand_in_heads_and_with_the_frame(trained):
+    """Energies were bare numbers of 1e-8, and so was the area of a chip."""
+    found = package.deploy(trained, chip="hermes", seeds=1, overrides=["--data.limit", "30"])
+    assert found.to_frame().attrs["units"] == {"energy": "J", "latency": "s", "area": "m^2"}
+    assert Cells(found._repr_html_()).rows[0][-3:] == ["energy [J]", "latency [s]", "area [m^2]"]
+    session = package.Session.open(trained, chip="hermes")
+    assert "conductance [uS]" in Cells(session._repr_html_()).rows[0]
+    assert package.cost(session, samples=8).to_frame().attrs["units"] == {"energy": "J"}
 
 
 def test_everything_from_outside_is_escaped():
