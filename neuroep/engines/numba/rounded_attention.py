@@ -35,7 +35,24 @@ QUERIES = 100
 """Most queries whose feedback is read at a time: rounded, it takes half as much memory."""
 
 
-class RoundedAttention(ExactAttention):
+class _Rounded(ExactAttention):
+    """Attention whose feedback comes rounded where products are rounded now."""
+
+    _rounding: Rounding
+
+    @property
+    def _step(self) -> int:
+        """Most queries whose feedback is read at a time."""
+        return QUERIES if self._rounding.now else super()._step
+
+    def _columns(self, feedback: Deferred, left: int, right: int) -> Values:
+        """Return some columns of a feedback, and where they are rounded leave them so."""
+        rows, columns = len(feedback), right - left
+        out = torch.empty(rows, columns, dtype=torch.bfloat16) if self._rounding.now else None
+        return feedback.columns(left, right, out)
+
+
+class RoundedAttention(_Rounded):
     """Exact attention whose packed layers read rounded products where they are rounded now.
 
     Parameters
@@ -51,15 +68,6 @@ class RoundedAttention(ExactAttention):
     ) -> None:
         super().__init__(layer, "float32", workers, tally, memory)
         self._rounding = rounding
-
-    @property
-    def _step(self) -> int:
-        """Most queries whose feedback is read at a time."""
-        return QUERIES if self._rounding.now else super()._step
-
-    def _columns(self, feedback: Deferred, left: int, right: int) -> np.ndarray | torch.Tensor:
-        """Return some columns of a feedback, rounded where they are."""
-        return _columns(feedback, left, right, self._rounding)
 
     def relax(
         self,
@@ -109,21 +117,12 @@ class RoundedAttention(ExactAttention):
         return np.asarray(changes[0, :, 0])
 
 
-class RoundedDisplacedAttention(DisplacedAttention):
+class RoundedDisplacedAttention(_Rounded, DisplacedAttention):
     """One attention layer in differences, rounded where its logits are packed; parameters as above."""
 
     def __init__(self, layer: AttentionLayer, workers: Workers, tally: Tally, rounding: Rounding) -> None:
         super().__init__(layer, "float32", workers, tally)
         self._rounding = rounding
-
-    @property
-    def _step(self) -> int:
-        """Most queries whose feedback is read at a time."""
-        return QUERIES if self._rounding.now else super()._step
-
-    def _columns(self, feedback: Deferred, left: int, right: int) -> np.ndarray | torch.Tensor:
-        """Return some columns of a feedback, rounded where they are."""
-        return _columns(feedback, left, right, self._rounding)
 
     def displace(
         self,
@@ -176,13 +175,6 @@ class RoundedDisplacedAttention(DisplacedAttention):
 def _bits(values: torch.Tensor) -> np.ndarray:
     """Return numbers of bfloat16 as the bits that kernels take, in the same memory."""
     return values.view(torch.uint16).numpy()
-
-
-def _columns(feedback: Deferred, left: int, right: int, rounding: Rounding) -> np.ndarray | torch.Tensor:
-    """Return some columns of a feedback, and where they are rounded leave them so."""
-    out = torch.empty(len(feedback), right - left, dtype=torch.bfloat16) if rounding.now else None
-    found: np.ndarray | torch.Tensor = feedback.columns(left, right, out)
-    return found
 
 
 class RoundedDifferences(ExactDifferences):
