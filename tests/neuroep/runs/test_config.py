@@ -86,7 +86,7 @@ def test_published_examples_hold_the_papers_numbers(name, values):
     assert (optimiser.decay_epochs, optimiser.final_rate, network.output_bias) == (100, 1e-5, None)
 
 
-@pytest.mark.parametrize(("data", "tolerances"), [("imdb", (0.03, 0.1)), ("snli", (0.01, 0.03))])
+@pytest.mark.parametrize(("data", "tolerances"), [("imdb", (0.03, 0.1)), ("snli", (0.002, 0.03))])
 def test_paper_examples_settle_and_end_otherwise_and_are_the_published_ones(data, tolerances):
     """Their beta is 0.1, products those of the fast form, outputs start alive; the rest is the paper's."""
     named = {path.stem: path for path in EXAMPLES}
