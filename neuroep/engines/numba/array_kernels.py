@@ -3,9 +3,9 @@
 
 ``weight`` and the moments are whole parameters (rows, columns), contiguous, ``gradient`` the summed outer products of
 their tile [top, bottom) x [left, right), which are multiplied by ``scale`` on the way. Of whole arrays the compiler
-knows that a row lies side by side, which it does not know of a view, and computes several weights at once; the
-arithmetic is that of double precision, rounded where it is stored. Each kernel returns the number of weights of the
-tile that are not finite afterwards. Equations stand in :mod:`neuroep.learning.optimisers`.
+knows that a row lies side by side, which it does not know of a view, and computes several weights at once. Each kernel
+returns the number of weights of the tile that are not finite afterwards. Equations stand in
+:mod:`neuroep.learning.optimisers`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ def _not_finite(row):
 
 @kernel(error_model="numpy")
 def adam(
-    weight, first, second, top, bottom, left, right, gradient, scale, rate, keep, beta1, beta2, correction1,
-    correction2, eps,
+    weight, first, second, top, bottom, left, right, gradient, scale, rate, keep, beta1, beta2, rest1, rest2,
+    correction1, correction2, eps,
 ):  # fmt: skip
-    """Adam step; ``correction`` is 1 - beta^t, ``keep`` is 1 - rate * weight_decay."""
+    """Adam step; ``rest`` is 1 - beta, ``correction`` 1 - beta^t, ``keep`` 1 - rate * weight_decay.
+
+    In what precision it is computed, that of ``rest`` says: with all else in single precision, doubles take it twice as
+    long as memory takes to bring the weights.
+    """
     bad = 0
     step = rate / correction1
     root = np.sqrt(correction2)
-    # Doubles: an integer beside a single is one.
-    rest1, rest2 = 1 - beta1, 1 - beta2
     for i in range(top, bottom):
         weights, means, squares = weight[i, left:right], first[i, left:right], second[i, left:right]
         gradients = gradient[i - top]

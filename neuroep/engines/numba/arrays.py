@@ -69,6 +69,11 @@ class IdealArray(Part):
         Of large forward products; default one of its own.
     """
 
+    _tile: tuple[int, int] = (OUTPUTS, COLUMNS)
+    """Most outputs and inputs of one tile in an update."""
+    _precise: type[np.floating] = np.float64
+    """In what the rule is computed, whose results are in the precision of the weights."""
+
     def __init__(
         self,
         weight: np.ndarray,
@@ -147,7 +152,7 @@ class IdealArray(Part):
         sides = [contrast.post_change, contrast.post.mean] if contrast.pre_moves else [contrast.post_change]
         post, pre = self._outer_side(sides), contrast.pre_columns()
         self._count("update", sum(map(len, sides)) + 1)
-        rows, columns = blocks(self.weight.shape[0], OUTPUTS), blocks(self.weight.shape[1], COLUMNS)
+        rows, columns = (blocks(size, most) for size, most in zip(self.weight.shape, self._tile, strict=True))
         self._prepare("weight", self.weight)
 
         def tiles(place: Sequence[tuple[int, int]], left: int, right: int, side: Side) -> int:
@@ -220,8 +225,9 @@ class IdealArray(Part):
             place = (whole, momentum, *tile, gradient)
             return array_kernels.sgd(*place, scale, real(rate), real(keep), real(rule.momentum))
         beta1, beta2 = rule.betas
+        rests = (self._precise(1) - self._precise(real(beta)) for beta in rule.betas)
         corrections = real(1.0 - beta1**self.updates), real(1.0 - beta2**self.updates)
-        speeds = (scale, real(rate), real(keep), real(beta1), real(beta2), *corrections, real(rule.eps))
+        speeds = (scale, real(rate), real(keep), real(beta1), real(beta2), *rests, *corrections, real(rule.eps))
         return array_kernels.adam(whole, *kept, *tile, gradient, *speeds)
 
     def state(self) -> dict[str, np.ndarray]:

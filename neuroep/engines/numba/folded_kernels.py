@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw_models.kernels import scalar
+from hw_models.kernels import largest, scalar
 from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound, written_out
 
-exp = share = unbound
+exp = share = highest = unbound
 """Of one precision; :func:`of` fills them in."""
 
 
@@ -33,25 +33,30 @@ def _exp(x: float) -> float:
 
 
 @kernel(fastmath=VECTOR, inline="always")
-def _top(held, row, kappa, fed, top):
-    """Turn a row of products into logits, and return the largest of them and ``top``."""
+def _driven(held, row, kappa, fed):
+    """Turn a row of products into logits."""
     for j in range(row.shape[0]):
-        logit = held[j] + kappa * row[j] if fed else held[j]
-        row[j] = logit
-        top = max(top, logit)
+        row[j] = held[j] + kappa * row[j] if fed else held[j]
+
+
+def _highest(row):
+    """Largest number, -inf of none."""
+    top = row.dtype.type(-math.inf)
+    for j in range(row.shape[0]):
+        top = max(top, row[j])
     return top
 
 
 @kernel
 def _stored(new, value):
     """Write ``new`` over ``value`` (both 1-d); return the largest change, NaN if there is one."""
-    largest, strange = value.dtype.type(0), 0
+    most, strange = value.dtype.type(0), 0
     for i in range(value.shape[0]):
         change = abs(new[i] - value[i])
         value[i] = new[i]
-        largest = change if change > largest else largest
+        most = change if change > most else most
         strange |= change != change
-    return value.dtype.type(math.nan) if strange else largest
+    return value.dtype.type(math.nan) if strange else most
 
 
 def _share(rows, logits, n, k, whole, kappa, fed, weights):
@@ -62,8 +67,8 @@ def _share(rows, logits, n, k, whole, kappa, fed, weights):
     zero, one = rows.dtype.type(0), rows.dtype.type(1)
     for t in range(n):
         row = rows[t, :k]
-        top = zero if whole > k else rows.dtype.type(-math.inf)
-        top = _top(logits[t, :k], row, kappa, fed, top)
+        _driven(logits[t, :k], row, kappa, fed)
+        top = max(highest(row), zero) if whole > k else highest(row)
         rest = exp(-top) if whole > k else zero
         total = rows.dtype.type(whole - k) * rest
         for j in range(k):
@@ -118,5 +123,6 @@ def of(dtype: str) -> FoldedKernels:
     """Return the kernels of ``float32`` or ``float64``, compiled at their first call."""
     own = written_out(scalar.exp if dtype == "float32" else _exp, flagged=True)
     flags: dict[str, object] = {"fastmath": VECTOR, "error_model": "numpy"}
-    share = kernel(bound(_share, dtype, exp=own), **flags, inline="always")
+    most = largest.highest if dtype == "float32" else kernel(_highest)
+    share = kernel(bound(_share, dtype, exp=own, highest=most), **flags, inline="always")
     return FoldedKernels(kernel(bound(_attend, dtype, share=share), **flags), share)

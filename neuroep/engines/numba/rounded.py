@@ -5,6 +5,8 @@ Those are products with states, and outer products of updates. Numbers of both f
 :math:`2^{-8}` of each at most; sums that a free state is driven by lose less (:mod:`neuroep.engines.torch.sums`). Two
 states settled so differ by more than a nudge moves them, differences to one free state lose what the products lose.
 
+The rule of an update is computed in single precision.
+
 NumPy's BLAS has no such product; torch has that of oneDNN, three to four times as fast as one in float32 where the
 processor has instructions for it (AVX-512 BF16, AMX) and slower where it has not. Blocks and their bounds are those of
 :class:`~neuroep.engines.numba.arrays.IdealArray`, one thread each, so that results do not depend on the number of
@@ -44,6 +46,11 @@ class RoundedArray(IdealArray):
     rounding : Rounding, optional
         When products are rounded; always by default.
     """
+
+    _tile = 1000, 1024
+    """Larger than that of full products, as torch sorts both factors anew for every tile."""
+    _precise = np.float32
+    """As gradients are rounded far more."""
 
     def __init__(
         self,

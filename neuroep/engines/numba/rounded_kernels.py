@@ -6,22 +6,24 @@ bfloat16 is the upper half of a float32; a number is rounded to the nearest, tie
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
 from hw_models.kernels.compiling import VECTOR, bound, kernel, unbound
+from hw_models.kernels.largest import largest
 from neuroep.engines.numba import difference_kernels, folded_kernels
 
+PART = 1024
+"""Numbers that are written at a time."""
 shares = tilts = unbound
 """Of single precision; filled in."""
 
 
 @kernel
 def _read(short, out):
-    """Write the float32 of one row of bits."""
+    """Write the float32 of bits, (n,) both."""
     bits = out.view(np.uint32)
     for j in range(out.shape[0]):
         bits[j] = np.uint32(short[j]) << np.uint32(16)
@@ -29,7 +31,7 @@ def _read(short, out):
 
 @kernel
 def _write(row, short):
-    """Write the bits of one row of float32, rounded."""
+    """Write the bits of float32, rounded, (n,) both."""
     bits = row.view(np.uint32)
     for j in range(row.shape[0]):
         x = bits[j]
@@ -41,45 +43,39 @@ def _write(row, short):
 def _share(short, logits, n, k, whole, kappa, fed, weights):
     """As :func:`neuroep.engines.numba.folded_kernels._share`, of bits (n or more, k or more)."""
     rows = np.empty((n, short.shape[1]), dtype=np.float32)
-    for t in range(n):
-        _read(short[t], rows[t])
+    _read(short[:n].reshape(-1), rows.reshape(-1))
     shares(rows, logits, n, k, whole, kappa, fed, weights)
-    for t in range(n):
-        _write(rows[t], short[t])
+    _write(rows.reshape(-1), short[:n].reshape(-1))
 
 
 def _tilted(short, n, k, free, place, width, kappa, more):
     """As :func:`neuroep.engines.numba.difference_kernels._tilted`, of bits (r, n or more, k or more)."""
     rows = np.empty((1, n, short.shape[2]), dtype=np.float32)
     for r in range(short.shape[0]):
-        for t in range(n):
-            _read(short[r, t], rows[0, t])
+        _read(short[r, :n].reshape(-1), rows.reshape(-1))
         tilts(rows, n, k, free, place, width, kappa, more)
-        for t in range(n):
-            _write(rows[0, t], short[r, t])
+        _write(rows.reshape(-1), short[r, :n].reshape(-1))
 
 
-@kernel(fastmath=VECTOR)
+@kernel
 def note(new, first, value, left, width, changes):
     """Write what each nudge moves one sample to, (r, width or more), to columns from ``left`` on of its row of value.
 
     ``first`` is the sample of all that there are, ``changes`` (r, b, 2). All is written, a NaN too.
     """
-    row = np.empty(width, dtype=value.dtype)
-    zero = value.dtype.type(0)
+    steps = np.empty(PART, dtype=np.float32)
     for r in range(new.shape[0]):
-        moved = value[r * changes.shape[1] + first, left : left + width]
-        _read(new[r, :width], row)
-        change, size, strange = zero, zero, 0
-        for i in range(width):
-            step = abs(row[i] - moved[i])
-            moved[i] = row[i]
-            change = step if step > change else change
-            size = abs(row[i]) if abs(row[i]) > size else size
-            strange |= step != step
         there = changes[r, first]
-        there[0] = value.dtype.type(math.nan) if strange or there[0] != there[0] else max(there[0], change)
-        there[1] = max(there[1], size)
+        for start in range(0, width, PART):
+            short = new[r, start : min(start + PART, width)]
+            moved, step = value[r * changes.shape[1] + first, left + start :][: len(short)], steps[: len(short)]
+            step[:] = moved
+            _read(short, moved)
+            for i in range(len(short)):
+                step[i] = moved[i] - step[i]
+            change, size = largest(step), largest(moved)
+            there[0] = change if change > there[0] or change != change else there[0]
+            there[1] = size if size > there[1] else there[1]
 
 
 @cache

@@ -89,6 +89,28 @@ def test_an_update_is_that_of_rounded_sides_and_is_read_at_once(rule):
     np.testing.assert_array_equal(array.forward(pre.plus), again.forward(pre.plus))
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_adam_is_that_of_double_precision_but_for_the_last_places(decay):
+    """In several tiles; two steps, the gradient of which the first moment tells."""
+    rule = Adam(weight_decay=decay)
+    _, array = arrays((1100, 1300), optimiser=rule)
+    draw, (beta1, beta2), rate = np.random.default_rng(3), rule.betas, 0.01
+    moments = {"m": np.zeros(array.weight.shape), "v": np.zeros(array.weight.shape)}
+    for step in (1, 2):
+        shapes = (4, 1100), (4, 1300)
+        post, pre = (Moved(*(draw.standard_normal(shape).astype(np.float32) for _ in range(2))) for shape in shapes)
+        before = array.weight.astype(np.float64)
+        assert array.update(Contrast(post, pre, 0.2, 4), rate) == 0
+        kept = array.state()
+        gradient = (kept["weight.first_moment"] - beta1 * moments["m"]) / (1 - beta1)
+        second = beta2 * moments["v"] + (1 - beta2) * gradient**2
+        moments = {"m": kept["weight.first_moment"].astype(np.float64), "v": second}
+        np.testing.assert_allclose(kept["weight.second_moment"], moments["v"], rtol=2e-5, atol=1e-12)
+        root = np.sqrt(moments["v"] / (1 - beta2**step)) + rule.eps
+        wanted = (1 - rate * decay) * before - rate * moments["m"] / (1 - beta1**step) / root
+        np.testing.assert_allclose(array.weight, wanted, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", cases.NETWORKS)
 def test_differences_keep_the_gradient(name):
     """A few times 2^-8 of it in the worst layer, at a nudge that moves states by less than their rounding."""
