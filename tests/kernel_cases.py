@@ -125,6 +125,7 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         yield f"repeated words {dtype}", {}, {"dtype": dtype, "repeats": "once"}
     large = {"readout": "flat", "mask": False, "form": "differences", "tolerance": 0.01}
     yield "rounded attention", {}, large | {"products": "bfloat16", "packed": True}
+    yield "rounded heavy ball", {}, large | {"products": "bfloat16", "optimiser": SGD(momentum=0.9)}
 
 
 def _reads() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

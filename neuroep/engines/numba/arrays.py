@@ -6,9 +6,10 @@ whole matrix ever exists.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -36,6 +37,17 @@ Reader = Callable[[np.ndarray, int, int, Values], object]
 """``read(post, left, right, out)`` writes columns left to right of ``post @ W`` to ``out``, (rows, right - left)."""
 Side = Any
 """(rows, size), an array or what an array makes of it for its outer products."""
+
+
+class Rules(NamedTuple):
+    """Kernels that apply rules to memory of one form."""
+
+    adam: Callable[..., int]
+    sgd: Callable[..., int]
+
+
+WHOLE = Rules(array_kernels.adam, array_kernels.sgd)
+"""To weights that lie side by side."""
 
 
 def shares(length: int, each: int, most: int) -> list[tuple[int, int]]:
@@ -86,6 +98,7 @@ class IdealArray(Part):
     ) -> None:
         self._memory = KeptMemory(1) if memory is None else memory
         self.name, self.tally = name, Tally() if tally is None else tally
+        self.shape, self.dtype = weight.shape, weight.dtype
         self.weight, self.bias = weight, bias
         self.optimiser, self.workers = optimiser, workers
         self.updates = 0
@@ -100,18 +113,18 @@ class IdealArray(Part):
         return np.asarray(self.expected(pre[same.first])[same.kind])
 
     def _count(self, what: str, rows: int) -> None:
-        self.tally.add(self.name, f"multiply-add {what}", rows * self.weight.size, self.weight.shape)
+        self.tally.add(self.name, f"multiply-add {what}", rows * math.prod(self.shape), self.shape)
 
     def expected(self, pre: np.ndarray) -> np.ndarray:
         """Return ``pre @ W.T``; long sums are cut into fixed blocks and added in order."""
-        rows, (outputs, inputs) = len(pre), self.weight.shape
+        rows, (outputs, inputs) = len(pre), self.shape
         if inputs <= COLUMNS:
-            result = self._memory.empty((rows, outputs), self.weight.dtype)
+            result = self._memory.empty((rows, outputs), self.dtype)
             if rows < outputs:
                 parts = shares(outputs, pre.size, outputs)
                 self.workers.run(lambda a, b: products.multiply(pre, self.weight[a:b].T, result[:, a:b]), parts)
             else:
-                parts = shares(rows, self.weight.size, ROWS)
+                parts = shares(rows, math.prod(self.shape), ROWS)
                 self.workers.run(lambda a, b: products.multiply(pre[a:b], self.weight.T, result[a:b]), parts)
             return result
         total = None
@@ -121,7 +134,7 @@ class IdealArray(Part):
 
     def _terms(self, product: Callable[[int, int], Values]) -> Iterator[Values]:
         """Yield the terms of a long sum in order, not all of which are in memory at once."""
-        parts = blocks(self.weight.shape[1], COLUMNS)
+        parts = blocks(self.shape[1], COLUMNS)
         for first in range(0, len(parts), TERMS):
             yield from self.workers.run(product, parts[first : first + TERMS])
 
@@ -129,9 +142,9 @@ class IdealArray(Part):
         """Return ``post @ W``."""
         self._count("transposed", len(post))
         if out is None:
-            out = np.empty((len(post), self.weight.shape[1]), dtype=self.weight.dtype)
+            out = np.empty((len(post), self.shape[1]), dtype=self.dtype)
         read = self._reader()
-        parts = shares(self.weight.shape[1], post.size, COLUMNS)
+        parts = shares(self.shape[1], post.size, COLUMNS)
         self.workers.run(lambda a, b: read(post, a, b, out[:, a:b]), parts)
         return out
 
@@ -142,7 +155,7 @@ class IdealArray(Part):
     def deferred(self, post: np.ndarray) -> Deferred:
         """Return ``post @ W`` as what computes columns of it when they are asked for."""
         self._count("transposed", len(post))
-        return Deferred(self, self._reader(), post.copy(), slice(0, self.weight.shape[1]))
+        return Deferred(self, self._reader(), post.copy(), slice(0, self.shape[1]))
 
     def update(self, contrast: Contrast, rate: float) -> int:
         """Apply the rule tile by tile; return the number of weights that are not finite."""
@@ -152,8 +165,8 @@ class IdealArray(Part):
         sides = [contrast.post_change, contrast.post.mean] if contrast.pre_moves else [contrast.post_change]
         post, pre = self._outer_side(sides), contrast.pre_columns()
         self._count("update", sum(map(len, sides)) + 1)
-        rows, columns = (blocks(size, most) for size, most in zip(self.weight.shape, self._tile, strict=True))
-        self._prepare("weight", self.weight)
+        rows, columns = (blocks(size, most) for size, most in zip(self.shape, self._tile, strict=True))
+        self._prepare("weight", self.shape)
 
         def tiles(place: Sequence[tuple[int, int]], left: int, right: int, side: Side) -> int:
             bad = 0
@@ -176,14 +189,14 @@ class IdealArray(Part):
         """Apply the rule to the bias, where there is one, by the sum of the rows of the post side, (out,)."""
         if self.bias is None:
             return 0
-        self._prepare("bias", self.bias)
+        self._prepare("bias", self.bias.shape)
         return self._apply("bias", (0, 1, 0, len(self.bias)), summed[None, :], contrast, rate)
 
     def _update_in_pieces(self, contrast: Contrast, pieces: Sequence[Piece], rate: float) -> int:
         """Apply the rule by rows of a post side that come some at a time; their products are added in order."""
         pre = contrast.pre.mean
         self._count("update", len(pre) + 1)
-        self._prepare("weight", self.weight)
+        self._prepare("weight", self.shape)
 
         def products(first: int, last: int) -> list[tuple[np.ndarray, np.ndarray]]:
             found = []
@@ -205,30 +218,34 @@ class IdealArray(Part):
         """Return ``post.T @ pre`` of some columns of both sides."""
         return np.asarray(post.T @ pre)
 
-    def _prepare(self, name: str, parameter: np.ndarray) -> None:
+    def _prepare(self, name: str, shape: tuple[int, ...]) -> None:
         kept = self._moments.setdefault(name, {})
         for moment in self.optimiser.moments:
             if moment not in kept:
-                kept[moment] = np.zeros_like(parameter)
+                kept[moment] = np.zeros(shape, dtype=self.dtype)
 
     def _apply(
         self, name: str, tile: tuple[int, int, int, int], gradient: np.ndarray, contrast: Contrast, rate: float
     ) -> int:
         """Apply the rule to a parameter's rows and columns from, to; return how many of them are not finite."""
-        rule, real = self.optimiser, self.weight.dtype.type
-        values = self.weight if name == "weight" else cast(np.ndarray, self.bias)
-        whole, *kept = (np.atleast_2d(each) for each in (values, *(self._moments[name][each] for each in rule.moments)))
+        values, kernels = self._written(name)
+        rule, real = self.optimiser, self.dtype.type
+        kept = [np.atleast_2d(self._moments[name][each]) for each in rule.moments]
         keep = 1.0 - rate * rule.weight_decay if name == "weight" else 1.0
         scale = real(contrast.scale)
         if isinstance(rule, SGD):
-            momentum = kept[0] if kept else whole[:0]
-            place = (whole, momentum, *tile, gradient)
-            return array_kernels.sgd(*place, scale, real(rate), real(keep), real(rule.momentum))
+            momentum = kept[0] if kept else values[:0]
+            place = (values, momentum, *tile, gradient)
+            return kernels.sgd(*place, scale, real(rate), real(keep), real(rule.momentum))
         beta1, beta2 = rule.betas
         rests = (self._precise(1) - self._precise(real(beta)) for beta in rule.betas)
         corrections = real(1.0 - beta1**self.updates), real(1.0 - beta2**self.updates)
         speeds = (scale, real(rate), real(keep), real(beta1), real(beta2), *rests, *corrections, real(rule.eps))
-        return array_kernels.adam(whole, *kept, *tile, gradient, *speeds)
+        return kernels.adam(values, *kept, *tile, gradient, *speeds)
+
+    def _written(self, name: str) -> tuple[np.ndarray, Rules]:
+        """Return the memory of a parameter, (rows, columns), and what writes the rule to it."""
+        return np.atleast_2d(self.weight if name == "weight" else cast(np.ndarray, self.bias)), WHOLE
 
     def state(self) -> dict[str, np.ndarray]:
         """Return weight, bias, moments and the number of updates, copied."""
@@ -251,7 +268,7 @@ class IdealArray(Part):
         for name in ("weight", "bias"):
             for moment in self.optimiser.moments:
                 if f"{name}.{moment}" in state:
-                    values = np.array(state[f"{name}.{moment}"], dtype=self.weight.dtype)
+                    values = np.array(state[f"{name}.{moment}"], dtype=self.dtype)
                     self._moments.setdefault(name, {})[moment] = values
 
     def performed(self) -> Tally:

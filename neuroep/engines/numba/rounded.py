@@ -12,30 +12,52 @@ processor has instructions for it (AVX-512 BF16, AMX) and slower where it has no
 :class:`~neuroep.engines.numba.arrays.IdealArray`, one thread each, so that results do not depend on the number of
 threads.
 
-Small arrays keep a copy of the rounded weights. Of arrays beyond :data:`COPIED` weights it would take half as much
-memory as they do, 360 MB of the paper's IMDB network: theirs are rounded block by block when they are read, which takes
-as long as the product with 100 to 200 states where a processor has tiles for it (AMX).
+A copy of the rounded weights would take half as much memory as they do, 360 MB of the paper's IMDB network, and to
+round them block by block as they are read takes as long as the product with 100 to 200 states where a processor has
+tiles for it (AMX). So each row holds its weights rounded, and behind them their last 16 bits, in the memory of the row:
+a product reads the front of each row as it is, an update puts both together, tile by tile. Where weights are asked for,
+or a product in full, they are put together in place. Rounding is to the nearest and half away from 0, which the last
+bits tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+from weakref import ref
 
 import numpy as np
 import torch
 
 from hw_models.tally import Tally
-from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray, Reader, shares
+from neuroep.engines.numba import array_kernels
+from neuroep.engines.numba.arrays import COLUMNS, ROWS, IdealArray, Reader, Rules, shares
 from neuroep.engines.parts import Memory
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.torch.sums import guesses, one_thread, product, short
 from neuroep.engines.workers import Workers, blocks
-from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import Optimiser
 
-COPIED = 2**25
-"""Most weights of an array that keeps a rounded copy."""
+HALVES = Rules(array_kernels.adam_halves, array_kernels.sgd_halves)
+"""Apply rules to weights in halves."""
+
+
+class _Shown:
+    """Memory of weights that have been shown, as long as any array looks into it."""
+
+    def __init__(self, numbers: np.ndarray) -> None:
+        self._numbers = numbers
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """What NumPy reads the memory by; its arrays keep this object alive."""
+        return self._numbers.__array_interface__
+
+
+def _none() -> _Shown | None:
+    """Return nothing: nobody looks."""
+    return None
 
 
 class RoundedArray(IdealArray):
@@ -62,29 +84,43 @@ class RoundedArray(IdealArray):
         tally: Tally | None = None,
         rounding: Rounding | None = None,
     ) -> None:
+        self._halves, self._lock = False, Lock()
+        self._shown: Callable[[], _Shown | None] = _none
         super().__init__(weight, bias, optimiser, workers, name, tally)
         self._rounding = Rounding("bfloat16") if rounding is None else rounding
-        self._copy: torch.Tensor | None = None
-        self._spaces: list[torch.Tensor] = []
-        if weight.size <= COPIED:
-            with one_thread():
-                self._copy = torch.from_numpy(weight).to(torch.bfloat16)
 
-    @contextmanager
-    def _short(self, left: int, right: int) -> Iterator[torch.Tensor]:
-        """Have the weights of some inputs inside, rounded, (out, right - left)."""
-        if self._copy is not None:
-            with one_thread():
-                yield self._copy[:, left:right]
+    @property
+    def weight(self) -> np.ndarray:
+        """(out, in), read-only."""
+        self._turn(False)
+        shown = self._shown()
+        if shown is None:
+            shown = _Shown(self._numbers)
+            self._shown = ref(shown)
+        found = np.asarray(shown)
+        found.flags.writeable = False
+        return found
+
+    @weight.setter
+    def weight(self, numbers: np.ndarray) -> None:
+        self._numbers = numbers
+
+    def _turn(self, halves: bool) -> None:
+        """Have weights in halves from now on, or whole; what has been shown of them stays as it is."""
+        if self._halves == halves:
             return
-        try:
-            space = self._spaces.pop()
-        except IndexError:
-            space = torch.empty(len(self.weight) * COLUMNS, dtype=torch.bfloat16)
-        with one_thread():
-            weight = torch.from_numpy(self.weight[:, left:right])
-            yield space[: weight.numel()].view(weight.shape).copy_(weight)
-        self._spaces.append(space)
+        with self._lock:
+            if self._halves == halves:
+                return
+            if halves and self._shown() is not None:
+                self._numbers, self._shown = self._numbers.copy(), _none
+            (array_kernels.split_rows if halves else array_kernels.join_rows)(self._numbers)
+            self._halves = halves
+
+    def _short(self, left: int, right: int) -> torch.Tensor:
+        """Return the weights of some inputs, rounded, (out, right - left)."""
+        self._turn(True)
+        return torch.from_numpy(self._numbers.view(np.uint16)[:, left:right]).view(torch.bfloat16)
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Return ``pre @ W.T`` of rounded numbers; blocks of a long sum are added in order.
@@ -95,8 +131,8 @@ class RoundedArray(IdealArray):
         if not self._rounding.now:
             return super().forward(pre, memory)
         self._count("forward", len(pre))
-        rows, (outputs, inputs) = len(pre), self.weight.shape
-        result = np.zeros((rows, outputs), dtype=self.weight.dtype)
+        rows, (outputs, inputs) = len(pre), self.shape
+        result = np.zeros((rows, outputs), dtype=self.dtype)
         total, columns = torch.from_numpy(result), blocks(inputs, COLUMNS)
         kept: Sequence[torch.Tensor | None] = [None] * len(columns)
         known = False
@@ -107,16 +143,17 @@ class RoundedArray(IdealArray):
             (guess,) = kept
 
             def some(a: int, b: int) -> None:
-                with self._short(0, inputs) as weight:
-                    total[a:b] = product(short(pre[a:b]), weight.T, None if guess is None else guess[a:b], known)
+                with one_thread():
+                    own = None if guess is None else guess[a:b]
+                    total[a:b] = product(short(pre[a:b]), self._short(0, inputs).T, own, known)
 
-            self.workers.run(some, shares(rows, self.weight.size, ROWS))
+            self.workers.run(some, shares(rows, outputs * inputs, ROWS))
             return result
         guess_of = dict(zip(columns, kept, strict=True))
 
         def term(left: int, right: int) -> torch.Tensor:
-            with self._short(left, right) as weight:
-                return product(short(pre[:, left:right]), weight.T, guess_of[left, right], known)
+            with one_thread():
+                return product(short(pre[:, left:right]), self._short(left, right).T, guess_of[left, right], known)
 
         for part in self._terms(term):
             with one_thread():
@@ -132,15 +169,10 @@ class RoundedArray(IdealArray):
             return super()._reader()
 
         def read(post: np.ndarray, left: int, right: int, out: np.ndarray | torch.Tensor) -> None:
-            with self._short(left, right) as weight:
-                torch.as_tensor(out).copy_(product(short(post), weight))
+            with one_thread():
+                torch.as_tensor(out).copy_(product(short(post), self._short(left, right)))
 
         return read
-
-    def update(self, contrast: Contrast, rate: float) -> int:
-        """Apply the rule tile by tile; what products were rounded to is let go."""
-        self._spaces.clear()
-        return super().update(contrast, rate)
 
     def _outer_side(self, parts: Sequence[np.ndarray]) -> torch.Tensor:
         """Return one side of an outer product, rounded."""
@@ -152,16 +184,16 @@ class RoundedArray(IdealArray):
         with one_thread():
             return (post.T @ pre).to(torch.float32).numpy()
 
-    def _apply(
-        self, name: str, tile: tuple[int, int, int, int], gradient: np.ndarray, contrast: Contrast, rate: float
-    ) -> int:
-        """Apply the rule to one tile of a parameter, and round what it has become where a copy is kept."""
-        bad = super()._apply(name, tile, gradient, contrast, rate)
-        if name == "weight" and self._copy is not None:
-            where = slice(*tile[:2]), slice(*tile[2:])
-            with one_thread():
-                self._copy[where] = torch.from_numpy(self.weight[where])
-        return bad
+    def _written(self, name: str) -> tuple[np.ndarray, Rules]:
+        """Return the memory of a parameter, of weights in halves, and what writes the rule to it."""
+        if name != "weight":
+            return super()._written(name)
+        self._turn(True)
+        return self._numbers.view(np.uint16), HALVES
+
+    def conducting(self) -> np.ndarray:
+        """Return the weights themselves, copied."""
+        return self.weight.copy()
 
 
 def rounded(

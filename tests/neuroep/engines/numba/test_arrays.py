@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuroep.engines.numba import arrays
+from neuroep.engines.numba import array_kernels, arrays
 from neuroep.engines.workers import Workers
 from neuroep.learning.contrast import Contrast, Held, Moved
 from neuroep.learning.optimisers import SGD, Adam
@@ -161,3 +161,40 @@ def test_no_bias_no_bias_state():
     array = make((3, 4), Adam(), bias=False)
     array.update(contrast((3, 4)), 0.1)
     assert set(array.state()) == {"weight", "weight.first_moment", "weight.second_moment", "updates"}
+
+
+@pytest.mark.parametrize("columns", [1, 2, 37])
+def test_halves_hold_every_weight_and_the_first_is_it_rounded(columns):
+    bits = np.random.default_rng(0).integers(0, 2**32, (300, columns), dtype=np.uint32)
+    told = [0, 2**31, 0x7F800000, 0xFF800000, 0x7FC00000, 1, 0x7F7FFFFF, 0x3F808000, 0x3F818000, 0x3F807FFF, 0xBF808000]
+    bits[: len(told), 0] = told
+    weight = bits.view(np.float32).copy()
+    array_kernels.split_rows(weight)
+    first = weight.view(np.uint16)[:, :columns].astype(np.uint32) << 16
+    np.testing.assert_array_equal(first, ((bits.astype(np.uint64) + 0x8000) & 0xFFFF0000).astype(np.uint32))
+    array_kernels.join_rows(weight)
+    np.testing.assert_array_equal(weight.view(np.uint32), bits)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.9])
+def test_rules_write_the_same_to_halves(beta):
+    draw, f = np.random.default_rng(0), np.float32
+    tile, shape = (1, 4, 2, 9), (5, 11)
+    gradient = draw.normal(size=(3, 7)).astype(f)
+    found = []
+    for halves in (False, True):
+        weight, first, second = (np.random.default_rng(1).uniform(0.1, 1, shape).astype(f) for _ in range(3))
+        place = weight
+        if halves:
+            array_kernels.split_rows(weight)
+            place = weight.view(np.uint16)
+        rule, adam = (array_kernels.sgd_halves, array_kernels.adam_halves) if halves else arrays.WHOLE[::-1]
+        momentum = first if beta else first[:0]
+        assert rule(place, momentum, *tile, gradient, f(0.3), f(0.1), f(0.9), f(beta)) == 0
+        speeds = (f(x) for x in (0.3, 0.1, 0.9, 0.8, 0.99, 0.2, 0.01, 0.5, 0.1, 1e-8))
+        assert adam(place, first, second, *tile, gradient, *speeds) == 0
+        if halves:
+            array_kernels.join_rows(weight)
+        found.append((weight, first, second))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

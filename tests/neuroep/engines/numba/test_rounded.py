@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from neuroep import engines
-from neuroep.engines.numba import rounded as module
 from neuroep.engines.numba.arrays import COLUMNS, ideal
 from neuroep.engines.numba.rounded import rounded
 from neuroep.engines.settling import Schedule
@@ -39,14 +38,7 @@ def short(values):
     return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
-@pytest.fixture(params=[0, 2**25], ids=["no copy", "copy"])
-def copied(request, monkeypatch):
-    """Have arrays keep a rounded copy, or none."""
-    monkeypatch.setattr(module, "COPIED", request.param)
-
-
 @pytest.mark.parametrize("inputs", [50, COLUMNS + 2])
-@pytest.mark.usefixtures("copied")
 def test_products_are_those_of_rounded_numbers(inputs):
     full, array = arrays((7, inputs))
     draw = np.random.default_rng(1)
@@ -73,7 +65,6 @@ def test_bits_do_not_depend_on_threads():
 
 
 @pytest.mark.parametrize("rule", [SGD(momentum=0.5), Adam()])
-@pytest.mark.usefixtures("copied")
 def test_an_update_is_that_of_rounded_sides_and_is_read_at_once(rule):
     full, array = arrays((130, COLUMNS + 3), optimiser=rule)
     before = full.weight.copy()
@@ -87,6 +78,31 @@ def test_an_update_is_that_of_rounded_sides_and_is_read_at_once(rule):
         assert 0 < np.linalg.norm(step - wanted) < 2**-7 * np.linalg.norm(wanted)
     again = rounded(array.weight, None, rule, Workers(1), "float32")
     np.testing.assert_array_equal(array.forward(pre.plus), again.forward(pre.plus))
+
+
+@pytest.mark.parametrize("show", [lambda a: a.weight, lambda a: a.live()["weight"], lambda a: a.weight[2:, 1:].T])
+def test_what_was_shown_of_weights_stays_until_the_next_update(show):
+    """Products turn them into another form in the memory that they lie in."""
+    _, array = arrays((7, 50))
+    shown, states = show(array), np.random.default_rng(1).standard_normal((4, 50)).astype(np.float32)
+    kept = shown.copy()
+    assert not shown.flags.writeable
+    first = array.forward(states)
+    np.testing.assert_array_equal(shown, kept)
+    np.testing.assert_array_equal(show(array), kept)
+    np.testing.assert_array_equal(array.forward(states), first)
+    np.testing.assert_array_equal(shown, kept)
+    for found in (array.conducting(), array.state()["weight"]):
+        found[:] = 0  # its own
+    np.testing.assert_array_equal(array.forward(states), first)
+
+
+def test_weights_are_turned_where_they_lie():
+    _, array = arrays((7, 50))
+    before = array.weight.ctypes.data
+    for _ in range(2):
+        array.transposed(np.ones((2, 7), np.float32))
+        assert array.weight.ctypes.data == before
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
