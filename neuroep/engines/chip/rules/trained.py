@@ -39,7 +39,13 @@ class WantedChange(NamedTuple):
 
 
 class TrainedInMemory(InMemory):
-    """Trains of pulses; see the module."""
+    """Trains of pulses; see the module.
+
+    Attributes
+    ----------
+    sent : dict of str to float
+        By label of a crossbar the pulses of its last trains, mean over its devices.
+    """
 
     usual = SGD()
 
@@ -48,6 +54,7 @@ class TrainedInMemory(InMemory):
         self.scaled = place.chip.update.scaled
         self._trains = self._short = 0
         self._sent: dict[str, list[float]] = {}
+        self.sent: dict[str, float] = {}
         if self.scaled:
             self.kept[SQUARE] = np.zeros(3)
             if place.chip.update.per_line:
@@ -104,9 +111,15 @@ class TrainedInMemory(InMemory):
             given = sum(each.send(terms, change / each.crossbar.weight_range, self.updates) for each in group)
         told = self._sent.setdefault(label, [0.0, 0.0, 0.0])
         devices = self.chip.device.moved * self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label])
-        for place, value in enumerate((given / max(devices, 1), net, 1.0)):
+        self.sent[label] = given / max(devices, 1)
+        for place, value in enumerate((self.sent[label], net, 1.0)):
             told[place] += value
         return self._sending(label)
+
+    def _asked(self, terms: Terms, step: float) -> float:
+        """Return the pulses of a weight, mean over all, that trains are to make of a change by a share of the range."""
+        pulses = sum(float(np.abs(post).mean(axis=1) @ np.abs(pre).mean(axis=1)) for _, post, pre in terms)
+        return abs(step) * pulses / self.chip.device.granule
 
     def _watch(self, terms: Terms, step: float) -> None:
         """Count the trains, and those whose strongest lines would need more slots than a train may have."""

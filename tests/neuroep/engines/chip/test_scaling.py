@@ -132,6 +132,14 @@ def test_symmetry_of_affine_devices_is_where_their_steps_meet():
         assert none.point == pytest.approx(0, abs=0.01)
 
 
+def test_constant_steps_of_a_pair_do_not_forget():
+    """Their lower bound, 0, cuts steps down there alone; elsewhere a pulse up and one down cancel."""
+    found = scaling.symmetry(Pulse(dw_min=0.02, w_min=0.0))
+    assert found.leak == pytest.approx(0, abs=1e-9)
+    assert found.step == pytest.approx(0.02)
+    assert found.point == pytest.approx(0.5, abs=0.01)
+
+
 def test_symmetry_of_exponential_devices_is_that_of_their_equation():
     """Of the ReRAM preset: w += s max(1 - A exp(gamma z), 0), z = 2 a w/(b+ - b-) + b, in plain floats."""
     pulse = presets.load("reram").device.pulse
