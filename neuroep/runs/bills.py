@@ -180,6 +180,8 @@ def finished(
         left.insert(0, "area and static power of the patterns' arrays")
         if spent and not (chip.timing.row if chip.timing.passes else latency.row(constants)):
             left.insert(0, "time in which patterns are written")
+    if chip.substrate == "event_driven" and network.attention and constants.value("neuron_energy") is not None:
+        left.insert(0, "what neurons that hold states of attention take while inactive")
     found = area(constants, shapes.values(), [synapse.shape for synapse in network.synapses])
     unknown = [f"area of {part}" for part in ("cells", "ADC", "DAC") if part not in found and "core" not in found]
     left[:0] = unknown if found else ["area"]
