@@ -170,16 +170,15 @@ class TransferRule(TrainedInMemory):
         """
         return self.period
 
-    def _count_pulses(self, terms: Terms, change: float) -> None:
+    def _count_pulses(self) -> None:
         """Take in what the drivers counted of an update, and what A lost ahead of it."""
-        given, asked = self.sent[FAST], self._asked(terms, change / self.fast.weight_range)
         device, now = self.chip.device, float(self.place.setting.clock.now)
         lost = -math.log1p(-device.leak) if device.leak < 1 else math.inf
         if device.retention is not None:
             lost += (now - float(self.kept["lost_at"])) / device.retention
         self.kept["lost_at"][...] = now
         self.kept[COUNTED] *= 1 - 1 / self.chip.update.memory
-        self.kept[COUNTED] += (given, asked, lost, 1.0)
+        self.kept[COUNTED] += (self.sent[FAST], self.asked[FAST], lost, 1.0)
 
     @property
     def given(self) -> float:
@@ -191,7 +190,7 @@ class TransferRule(TrainedInMemory):
     def delivered(self) -> float:
         """Share of what is asked of trains that they have room for."""
         given, asked, *_ = self.kept[COUNTED].tolist()
-        return min(given / asked, 1.0) if given and asked and not self.chip.update.counts else 1.0
+        return self.delivered_of(given, asked)
 
     @property
     def moves(self) -> float:
@@ -247,7 +246,7 @@ class TransferRule(TrainedInMemory):
         terms = self._chopped(wanted.terms) if self.chops else list(wanted.terms)
         change = step * wanted.share * self.fast.weight_range
         self.seconds = self._send(FAST, terms, change, self.pulses if self.scaled else 0.0)
-        self._count_pulses(terms, change)
+        self._count_pulses()
         bad = self._pulsed(FAST)
         if not (bad or self.updates % self.every):
             bad = self._transfer(wanted, step)

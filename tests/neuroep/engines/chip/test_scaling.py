@@ -277,6 +277,22 @@ def test_pulses_that_all_go_one_way_are_coherent_whatever_the_cell(kind):
     assert rule.coherence()["crossbar"]["kappa"] == pytest.approx(1, rel=0.2)
 
 
+@pytest.mark.parametrize("scheme", ["pulsed", "agad"])
+def test_pulses_that_trains_have_no_room_for_are_no_net_change(scheme):
+    """All go one way: kappa is 1, though trains of four slots give half of the pulses that are asked for."""
+    chip = {"update.scheme": scheme, "update.scaling": "auto", "update.signals": "contrast"}
+    chip |= {"crossbar.weight_range": 1.0, "device.pulse.dw_min": 1e-4, "device.pulse.noise": 1.0}
+    chip |= {"update.train_length": 4}
+    rule = rules.named(scheme)(
+        Place("a", Chip.parse(nested(chip)), Setting(SGD(), Workers(1), "float64", 0)), np.zeros((20, 30)), None
+    )
+    for _ in range(20):
+        rule.update(Contrast(Moved(np.ones((1, 20)), np.zeros((1, 20))), Held(np.ones((1, 30))), 1.0, 1), 4e-4)
+    (told,) = rule.coherence().values()
+    assert told["pulses"] == pytest.approx(4)
+    assert told["kappa"] == pytest.approx(1, rel=0.2)
+
+
 def test_the_largest_step_is_anywhere_in_the_range_of_the_largest_devices():
     """Soft bounds: a step up is twice as large at the lower bound; one-sided phase change: 28.235 dw_min from reset."""
     soft = Pulse(dw_min=0.01, response="soft_bounds", dw_min_spread=0.2)
