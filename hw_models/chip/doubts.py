@@ -110,6 +110,10 @@ def _pulses(chip: Chip) -> Iterator[str]:
         told = f"{held} from w_min = {pulse.w_min:g} to w_max = {pulse.w_max:g}, without spread or noise"
         cure = "set fields of device.pulse, or take a chip that has them (pcm_pair, ecram, reram_hfo2)"
         yield f"update.scheme = '{update.scheme}' without a table device.pulse: pulses make {told}; {cure}"
+    if chip.substrate == "crossbar" and "transfer.rate" in update.facts.takes and chip.device.cell.kind == "one_sided":
+        told = f"with update.scheme = '{update.scheme}' pulses of both directions fill both devices of the fast array"
+        cure = "take mixed_precision, or set update.transfer.rate by what is learned"
+        yield f"device.cell.kind = 'one_sided': {told}, and weights follow more or less than is wanted; {cure}"
 
 
 def _sizes(chip: Chip) -> Iterator[str]:

@@ -115,6 +115,7 @@ def price(
     per: str = "classification",
     number: float = 1.0,
     conductance: Mapping[str, float] | None = None,
+    patterns: Mapping[str, int] | None = None,
 ) -> Bill:
     """Return the energy of what a tally counted.
 
@@ -130,13 +131,15 @@ def price(
         Of these in the tally: every energy is divided by it.
     conductance : mapping of str to float, optional
         Mean conductance of the devices of every array [uS], by which pulses are priced.
+    patterns : mapping of str to int, optional
+        By attention layer the most patterns of a sample.
 
     Raises
     ------
     ChipError
         If the chip has neither constants nor durations.
     """
-    constants = Constants(chip, conductance or {})
+    constants = Constants(chip, conductance or {}, patterns or {})
     check(constants)
     found: dict[tuple[str, str, str], float] = {}
     missing: dict[str, None] = {}

@@ -17,6 +17,8 @@ from hw_models.errors import ChipError
 from hw_models.tally import Work
 
 OWN = "the chip's own"
+PATTERNS = " patterns"
+"""What follows the name of an attention layer in that of the arrays on which it keeps patterns."""
 SCALES: Mapping[str, float] = {
     "pJ": 1e-12, "fJ": 1e-15, "nJ": 1e-9, "fF": 1e-15, "uW": 1e-6, "nm": 1e-9, "um^2": 1e-12, "mm^2": 1e-6,
 }  # fmt: skip
@@ -37,14 +39,22 @@ class Constants:
         Whose they are.
     conductance : mapping of str to float
         Mean conductance of the devices of an array [uS], by its name, for pulses that are priced by voltage.
+    patterns : mapping of str to int
+        By attention layer the most patterns of a sample, for which its arrays have room where tiles have no size.
     """
 
     chip: Chip
     conductance: Mapping[str, float] = field(default_factory=dict)
+    patterns: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Leave out what the chip keeps without effect."""
         object.__setattr__(self, "chip", self.chip.acting)
+
+    def columns(self, part: str, outputs: int) -> int:
+        """Return the outputs that a tile of an array has room for, of one with so many."""
+        layer, of_patterns, _ = part.rpartition(PATTERNS)
+        return self.chip.crossbar.columns or (self.patterns.get(layer) if of_patterns else None) or outputs
 
     @property
     def cost(self) -> Cost:

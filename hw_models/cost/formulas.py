@@ -138,19 +138,19 @@ class Lines(PriceFormula):
         wire, volt = constants.value("line_capacitance"), constants.value("line_voltage")
         if wire is None or volt is None:
             return None
-        farad = wire + across(constants, done.shape, kind, way) * (constants.value("line_cell_capacitance") or 0.0)
+        farad = wire + across(constants, done, kind, way) * (constants.value("line_cell_capacitance") or 0.0)
         return number * sending(constants, constants.sent(done), None).passes * farad * volt**2
 
 
-def across(constants: Constants, shape: tuple[int, ...], kind: str, way: str) -> int:
+def across(constants: Constants, done: Work, kind: str, way: str) -> int:
     """Return the devices on one line of a tile: a driven line's forward are those of the outputs, a sensed one's of
     the inputs, and transposed the other way round; both of a pair lie on it, and those of reference lines."""
     bar = constants.chip.crossbar
     if (kind == "dac") == (way == "forward"):
-        columns = bar.columns or shape[0]
+        columns = constants.columns(done.part, done.shape[0])
         crossed = columns + references(constants.chip, columns)
     else:
-        crossed = bar.rows or shape[1]
+        crossed = bar.rows or done.shape[1]
     return crossed * bar.sides
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hw_models import durations
 from hw_models.chip import Chip, Timing
 from hw_models.cost.coding import sending
-from hw_models.cost.constants import Constants
+from hw_models.cost.constants import PATTERNS, Constants
 from hw_models.tally import OTHER_PATH, Tally
 
 
@@ -87,10 +87,6 @@ def references(chip: Chip, columns: int) -> int:
     """Return the reference lines of a tile of so many outputs."""
     bar = chip.crossbar
     return (bar.reference_lines or columns) if bar.mapping == "offset" and bar.reference == "analog" else 0
-
-
-PATTERNS = " patterns"
-"""What follows the name of an attention layer in that of the arrays on which it keeps patterns."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +200,8 @@ def _patterns_written(tally: Tally, constants: Constants, phase: str) -> float:
     spent: dict[str, float] = {}
     for done, count in tally.rows():
         if done.operation == "write" and done.phase == phase and _of_patterns(done.part) and len(done.shape) == 2:
-            spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count, True)
+            room = constants.columns(done.part, done.shape[0])
+            spent[done.part] = spent.get(done.part, 0.0) + written(constants.chip, done.shape, count, room)
     return max(spent.values(), default=0.0) * row(constants)
 
 
@@ -244,12 +241,15 @@ def update(tally: Tally, constants: Constants, in_turn: Iterable[Sequence[str]] 
     return max([*taken, *spent.values()], default=0.0)
 
 
-def written(chip: Chip, shape: tuple[int, ...], devices: int, fills: bool = False) -> float:
-    """Return the rows that are written one behind the other: those of the tile of most, of as many devices in all."""
+def written(chip: Chip, shape: tuple[int, ...], devices: int, room: int | None = None) -> float:
+    """Return the rows that are written one behind the other: those of the tile of most, of as many devices in all.
+
+    ``room`` is what tiles hold that are filled; unset, outputs are dealt out.
+    """
     bar, rows = chip.crossbar, largest(shape[1], chip.crossbar.rows)
-    each = (bar.columns or shape[0]) if fills else largest(shape[0], bar.columns)
+    each = room or largest(shape[0], bar.columns)
     beside = -(-shape[0] // (bar.columns or max(shape[0], 1))) * references(chip, each)
-    if bar.reference_lines is None and not fills:
+    if bar.reference_lines is None and room is None:
         beside = min(beside, shape[0])
     whole = (shape[0] * bar.sides + beside) * shape[1] * bar.slices
     return rows * devices / whole if whole else 0.0

@@ -10,9 +10,9 @@ exact attention.
 
 Pattern j lies on the same devices whatever the length of its sequence, and is read through the same ADCs beside the
 same reference lines: tiles of ``crossbar.columns`` patterns are filled one after the other, and each in use has all of
-its reference lines. Where ``crossbar.columns`` is unset there is one tile, as long as the sequence: with an analog
-reference of ``reference_lines`` unset it has one line for each of its patterns, and the mean is that of so many. Behind
-wires a tile is as long as the patterns on it, reference lines next.
+its reference lines. Where ``crossbar.columns`` is unset there is one tile, which has room for the longest sequence of
+the layer: with an analog reference of ``reference_lines`` unset one line for each of as many patterns, whatever the
+length of a sequence. Behind wires a tile is as long as the patterns on it, reference lines next.
 
 On a chip with a clock the tokens of a sample pass it one after the other, forward and then back, in every sweep, and
 its patterns are written ahead of the first one, row by row. Noise of devices that is slower than a sample stands still
@@ -69,6 +69,8 @@ class PatternCrossbars(Digitisers):
         Of what is written to tallies; default one of their own.
     clock : Clock, optional
         Of the chip; by default one that stands still.
+    most : int, optional
+        Patterns of the longest sequence; by default of each sequence its own.
 
     Attributes
     ----------
@@ -88,7 +90,9 @@ class PatternCrossbars(Digitisers):
         dtype: str,
         phase: CurrentPhase | None = None,
         clock: Clock | None = None,
+        most: int | None = None,
     ) -> None:
+        self.most = most
         self.clock, self.queries = clock or Clock(), np.zeros(0, np.int64)
         self.chip, self.name, self.seed, self.dtype = chip, f"{layer} patterns", seed, dtype
         self.converters = Converters(chip, self.name)
@@ -141,7 +145,8 @@ class PatternCrossbars(Digitisers):
         """Return the chip with the full scale of the patterns, read as soon as written, and nothing that learns."""
         if full is None:
             raise ChipError(f"{self.name}: their range is neither set nor calibrated; {CALIBRATE}")
-        crossbar = self.chip.crossbar.model_copy(update=RANGED | {"weight_range": full})
+        columns = self.chip.crossbar.columns or self.most
+        crossbar = self.chip.crossbar.model_copy(update=RANGED | {"weight_range": full, "columns": columns})
         device = self.chip.device.model_copy(update={"age": 0.0})
         return self.chip.model_copy(update={"crossbar": crossbar, "device": device, "update": Update()})
 

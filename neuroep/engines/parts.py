@@ -511,8 +511,8 @@ class Substrate(Part, Protocol):
         """Return the array of one synapse, (out, in), with these weights; to a clamped input nothing is sent back."""
         ...
 
-    def attention(self, layer: AttentionLayer) -> AttentionUnit:
-        """Return the unit of one attention layer."""
+    def attention(self, layer: AttentionLayer, patterns: int) -> AttentionUnit:
+        """Return the unit of one attention layer, of samples of so many ``patterns`` at most."""
         ...
 
     def neurons(self, layer: DenseLayer) -> Neurons:

@@ -56,7 +56,8 @@ class Wiring:
             weight, bias = parameters[f"{synapse.name}.weight"], parameters.get(f"{synapse.name}.bias")
             signs, back = self._nonnegative(synapse), isinstance(synapse, DenseSynapse)
             self.arrays[synapse.name] = substrate.array(synapse.name, weight, bias, signs, back)
-        self.units = {layer.name: substrate.attention(layer) for layer in self.network.attention}
+        patterns = self.network.patterns
+        self.units = {layer.name: substrate.attention(layer, patterns[layer.name]) for layer in self.network.attention}
         self.reads = {layer.name: self._reads(layer.name) for layer in self.network.layers}
         dense = [layer for layer in self.network.layers if isinstance(layer, DenseLayer)]
         self.cells = {layer.name: substrate.neurons(layer) for layer in dense}

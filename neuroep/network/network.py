@@ -195,6 +195,12 @@ class Network:
         return tuple(layer for layer in self.layers if isinstance(layer, AttentionLayer))
 
     @cached_property
+    def patterns(self) -> dict[str, int]:
+        """By attention layer the most patterns that a sample has, the tokens of the sequence that is stored."""
+        tokens = {sequence.name: sequence.tokens for sequence in self.sequences}
+        return {layer.name: tokens[layer.patterns] for layer in self.attention}
+
+    @cached_property
     def projections(self) -> tuple[Projection, ...]:
         """Token-wise synapses in order."""
         return tuple(synapse for synapse in self.synapses if isinstance(synapse, Projection))

@@ -19,7 +19,7 @@ from hw_models.chip import Chip
 from hw_models.cost import latency
 from hw_models.cost.area import area
 from hw_models.cost.bill import Bill, Item, price
-from hw_models.cost.constants import Constants
+from hw_models.cost.constants import PATTERNS, Constants
 from hw_models.cost.latency import Stages, Step
 from hw_models.tally import METERS, OTHER_PATH, Tally
 from neuroep.engines.schedule import Schedule
@@ -89,9 +89,9 @@ def classification(chip: Chip, network: Network, schedule: Schedule, counted: Ta
     ChipError
         If the chip has no constants.
     """
-    counted, constants = _as_free(counted), Constants(chip)
+    counted, constants = _as_free(counted), Constants(chip, patterns=network.patterns)
     chip = constants.chip
-    made = price(counted, chip, per=CLASSIFICATION, number=samples)
+    made = price(counted, chip, per=CLASSIFICATION, number=samples, patterns=network.patterns)
     spent = elapsed(constants, counted, ("free",)) if chip.timing.copies == 1 else {}
     spent = spent or latency.phases(counted, constants, stages(network, schedule, counted), ("free",))
     free = {phase: seconds / samples for phase, seconds in spent.items()}
@@ -141,9 +141,9 @@ def update(
     conductance : mapping of str to float
         Mean conductance of the devices of each array [uS].
     """
-    constants = Constants(chip, conductance)
+    constants = Constants(chip, conductance, network.patterns)
     chip = constants.chip
-    made = price(counted, chip, per=UPDATE, conductance=conductance)
+    made = price(counted, chip, per=UPDATE, conductance=conductance, patterns=network.patterns)
     each = elapsed(constants, counted, ("free", "nudged", "", "update"))
     if not each:
         spent = latency.phases(counted, constants, stages(network, schedule, counted), ("free", "nudged"))
@@ -176,10 +176,12 @@ def finished(
         left.insert(0, "static power")
     if not spent:
         left.insert(0, "latency (the chip has no durations, timing.integration and others)")
-    if any(done.part.endswith(latency.PATTERNS) for done, _ in counted.rows()):
+    if any(done.part.endswith(PATTERNS) for done, _ in counted.rows()):
         left.insert(0, "area and static power of the patterns' arrays")
         if spent and not (chip.timing.row if chip.timing.passes else latency.row(constants)):
             left.insert(0, "time in which patterns are written")
+    if chip.substrate == "event_driven" and network.attention and constants.value("neuron_energy") is not None:
+        left.insert(0, "what neurons that hold states of attention take while inactive")
     found = area(constants, shapes.values(), [synapse.shape for synapse in network.synapses])
     unknown = [f"area of {part}" for part in ("cells", "ADC", "DAC") if part not in found and "core" not in found]
     left[:0] = unknown if found else ["area"]
@@ -213,10 +215,10 @@ def stages(network: Network, schedule: Schedule, counted: Tally) -> Stages:
     groups = []
     for group in schedule.groups(network):
         groups.append(tuple(_step(network, name, parts) for name in group))
-        kept = [name for name in group if f"{name}{latency.PATTERNS}" in parts]
+        kept = [name for name in group if f"{name}{PATTERNS}" in parts]
         for way in ("forward", "transposed") if kept else ():
             groups.append(
-                tuple(Step(name, ((f"{name}{latency.PATTERNS}", way),), within=True) for name in kept)
+                tuple(Step(name, ((f"{name}{PATTERNS}", way),), within=True) for name in kept)
             )
     return Stages(tuple(inputs), tuple(groups), schedule.dt)
 

@@ -168,9 +168,10 @@ class StoredPatterns(AttentionCounts):
 class AnalogAttention(StoredPatterns, ExplicitAttention):
     """Attention whose patterns lie on a crossbar; see :class:`hw_models.periphery.attention.PatternCrossbars`."""
 
-    def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
+    def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip, patterns: int | None = None) -> None:
         super().__init__(layer, setting, chip.attention.exp_bits)
-        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase, setting.clock)
+        how = setting.seed, setting.dtype, setting.phase, setting.clock
+        self.stored = PatternCrossbars(chip, layer.name, *how, patterns)
 
     @property
     def run(self) -> Run:

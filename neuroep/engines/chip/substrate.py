@@ -108,9 +108,9 @@ class ChipSubstrate(ExactSubstrate):
         same = path.model_copy(update={"devices": "same", "mismatch": None, "weight_error": 0.0})
         return self.chip.model_copy(update={"transposed": same})
 
-    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+    def attention(self, layer: AttentionLayer, patterns: int) -> AttentionUnit:
         """Return a digital or analog unit, its states digitised if the chip does so."""
-        unit = self._unit(layer)
+        unit = self._unit(layer, patterns)
         if self.chip.attention.state.acts:
             unit = self._digitised(unit)
         self._others[f"attention.{layer.name}"] = unit
@@ -131,11 +131,11 @@ class ChipSubstrate(ExactSubstrate):
     def _crossbar_array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip) -> CrossbarArray:
         return CrossbarArray(name, weight, bias, chip, self.setting)
 
-    def _unit(self, layer: AttentionLayer) -> AttentionUnit:
+    def _unit(self, layer: AttentionLayer, patterns: int) -> AttentionUnit:
         """Return a unit whose states are not digitised."""
         settings = self.chip.attention
         if settings.kind == "analog":
-            return AnalogAttention(layer, self.setting, self.chip)
+            return AnalogAttention(layer, self.setting, self.chip, patterns)
         if settings.exp_bits is not None:
             return ExplicitAttention(layer, self.setting, settings.exp_bits)
         return DigitalAttention(layer, self.setting)

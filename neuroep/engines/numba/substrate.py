@@ -95,7 +95,7 @@ class ExactSubstrate(Timeless):
 
         return rounded(weight, bias, *how, self.rounding)
 
-    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+    def attention(self, layer: AttentionLayer, patterns: int) -> AttentionUnit:
         """Return exact attention."""
         setting = self.setting
         if not self.rounding.there:

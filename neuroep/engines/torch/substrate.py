@@ -88,7 +88,7 @@ class TorchSubstrate(TensorMemory, Timeless):
     def _own(self, array: np.ndarray) -> torch.Tensor:
         return torch.tensor(np.asarray(array), dtype=self.real, device=self.device)
 
-    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+    def attention(self, layer: AttentionLayer, patterns: int) -> AttentionUnit:
         """Return exact attention."""
         return TorchAttention(layer)
 

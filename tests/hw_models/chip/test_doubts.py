@@ -14,6 +14,7 @@ from hw_models.cost.constants import SCALES
 from hw_models.errors import ChipError
 
 TIMED = {"integration": 1e-7}
+PAIR = {"cell": {"kind": "one_sided"}, "pulse": {"w_min": 0.0, "noise": 0.1}}
 
 
 @pytest.mark.parametrize("name", [*presets.names()])
@@ -39,6 +40,7 @@ def test_presets_raise_no_doubt(name):
     ({"neuron": {"gain_spread": 5.0}}, "neuron.gain_spread = 5 is 500% of the gain: "),
     ({"update": {"scheme": "pulsed"}, "device": {"pulse": {"noise": 30.0}}}, "device.pulse.noise = 30 is 3000% of a "),
     ({"update": {"scheme": "agad"}}, "update.scheme = 'agad' without a table device.pulse: pulses make 'constant' "),
+    ({"update": {"scheme": "tiki_taka"}, "device": PAIR}, "device.cell.kind = 'one_sided': with update.scheme = "),
     ({"cost": {"adc_energy": 1.6e-12}}, "cost.adc_energy = 1.6e-12 pJ: this constant is in pJ"),
     ({"cost": {"dac_energy": {"4": 1.0, "6": 2e-12}}}, "cost.dac_energy.6 = 2e-12 pJ: "),
 ])  # fmt: skip

@@ -276,6 +276,7 @@ def test_static_power_of_a_chip_without_arrays_is_left_out_by_name():
     session = opened({"substrate": "event_driven", "cost.components": ["davies_2018_core"], "cost.static_power": 2.0})
     found = session.evaluate("test").cost
     assert found.seconds and "static" not in found.by_part() and "static power" in found.leaves_out
+    assert "what neurons that hold states of attention take while inactive" in found.leaves_out
 
 
 def test_durations_alone_make_a_bill_of_seconds():

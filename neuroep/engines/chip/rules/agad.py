@@ -44,6 +44,7 @@ class Agad(Chopped):
     """A dynamic reference; see the module."""
 
     work = 3  # a - P
+    fills, sees_most = False, 2.0  # every F reads it turns round; a - P goes from bound to bound
 
     def __init__(self, place: Place, weight: np.ndarray, bias: np.ndarray | None) -> None:
         super().__init__(place, weight, bias)

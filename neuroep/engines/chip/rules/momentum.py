@@ -18,6 +18,7 @@ import math
 
 import numpy as np
 
+from neuroep.engines.chip.rules.scaling import symmetry
 from neuroep.engines.chip.rules.transfer import FAST, TransferRule
 
 
@@ -25,6 +26,7 @@ class Momentum(TransferRule):
     """A heavy ball; see the module."""
 
     work = 3  # (1 - mu) a
+    fills = False  # pulses let it fade ahead of its bound
 
     @property
     def holds(self) -> float:
@@ -38,7 +40,8 @@ class Momentum(TransferRule):
 
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return what was read, and let it fade."""
-        back = np.full(len(columns), -(1 - self._number("momentum")) / self.chip.device.granule, read.dtype)
+        step = self.chip.device.moved * symmetry(self.pulse).step
+        back = np.full(len(columns), -(1 - self._number("momentum")) / step, read.dtype)
         whole = np.empty(read.shape, np.int32)
         self._give(FAST, columns, whole, self._rounded(columns, read, back, math.inf, "fading", whole))
         return read

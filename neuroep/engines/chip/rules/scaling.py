@@ -78,7 +78,7 @@ GRID, NEAR = 199, 5
 ALIKE = 1e-9
 """Steps that differ by less, in units of a pulse, are equal."""
 COHERENCE = 3.0
-"""kappa of a contrast until it is measured."""
+"""kappa of a contrast, for the number of pulses, which is chosen before any is sent."""
 FILL, FULLEST, BLURS = 0.25, 0.75, 4.0
 """Share of their devices' bounds that weights begin within: at least, at most, and in units of their blur."""
 ERRORS = 1.5
@@ -187,7 +187,8 @@ def symmetry(pulse: Pulse) -> Symmetry:
     grid, up, down, plain = played(pulse)
     alike = np.abs(up - down)
     among = np.flatnonzero(alike <= alike.min() + ALIKE * pulse.dw_min)  # of constant steps all but those at bounds
-    middle = int(among[np.argmin(np.abs(grid[among]))])
+    usual = 0.0 if pulse.w_min else float(np.median(grid[among]))  # 0 is a bound of devices of a pair
+    middle = int(among[np.argmin(np.abs(grid[among] - usual))])
     near = slice(max(middle - NEAR, 0), middle + NEAR + 1)
     slope, apart = np.polyfit(grid[near], (down - up)[near], 1)
     point = float(np.clip(-apart / slope, pulse.w_min, pulse.w_max)) if slope > 0 else float(grid[middle])
@@ -278,10 +279,14 @@ def blur(pulse: Pulse) -> float:
 
     The step is that at weight 0, from which devices of a pair begin.
     """
+    return math.hypot(at_zero(pulse) / math.sqrt(12), pulse.write_noise * pulse.dw_min)
+
+
+def at_zero(pulse: Pulse) -> float:
+    """Return the step at weight 0, from which devices of a pair begin: the mean of up and down, of a pair up alone."""
     found = played(pulse)
     middle = int(np.argmin(np.abs(found.grid)))
-    step = float(found.up[middle] + (found.down[middle] if pulse.w_min else found.up[middle])) / 2
-    return math.hypot(step / math.sqrt(12), pulse.write_noise * pulse.dw_min)
+    return float(found.up[middle] + (found.down[middle] if pulse.w_min else found.up[middle])) / 2
 
 
 def fill(chip: Chip) -> float:

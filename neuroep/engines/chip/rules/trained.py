@@ -39,7 +39,13 @@ class WantedChange(NamedTuple):
 
 
 class TrainedInMemory(InMemory):
-    """Trains of pulses; see the module."""
+    """Trains of pulses; see the module.
+
+    Attributes
+    ----------
+    sent, asked : dict of str to float
+        By label of a crossbar the pulses of its last trains, mean over its devices; and those that were asked of them.
+    """
 
     usual = SGD()
 
@@ -48,6 +54,8 @@ class TrainedInMemory(InMemory):
         self.scaled = place.chip.update.scaled
         self._trains = self._short = 0
         self._sent: dict[str, list[float]] = {}
+        self.sent: dict[str, float] = {}
+        self.asked: dict[str, float] = {}
         if self.scaled:
             self.kept[SQUARE] = np.zeros(3)
             if place.chip.update.per_line:
@@ -102,11 +110,22 @@ class TrainedInMemory(InMemory):
             given = sum(each.release(pulses, self.updates) for each in group)
         else:
             given = sum(each.send(terms, change / each.crossbar.weight_range, self.updates) for each in group)
-        told = self._sent.setdefault(label, [0.0, 0.0, 0.0])
+        told = self._sent.setdefault(label, [0.0, 0.0, 0.0, 0.0])
         devices = self.chip.device.moved * self.crossbar.shape[0] * self.crossbar.shape[1] * len(self.groups[label])
-        for place, value in enumerate((given / max(devices, 1), net, 1.0)):
+        self.sent[label] = given / max(devices, 1)
+        self.asked[label] = self._asked(terms, change / self.crossbars[label].weight_range)
+        for place, value in enumerate((self.sent[label], net, self.asked[label], 1.0)):
             told[place] += value
         return self._sending(label)
+
+    def _asked(self, terms: Terms, step: float) -> float:
+        """Return the pulses of a weight, mean over all, that trains are to make of a change by a share of the range."""
+        pulses = sum(float(np.abs(post).mean(axis=1) @ np.abs(pre).mean(axis=1)) for _, post, pre in terms)
+        return abs(step) * pulses / self.chip.device.granule
+
+    def delivered_of(self, given: float, asked: float) -> float:
+        """Return the share of what was asked of trains that they had room for; of counted phases it is not known."""
+        return min(given / asked, 1.0) if given and asked and not self.chip.update.counts else 1.0
 
     def _watch(self, terms: Terms, step: float) -> None:
         """Count the trains, and those whose strongest lines would need more slots than a train may have."""
@@ -155,12 +174,14 @@ class TrainedInMemory(InMemory):
     def coherence(self) -> dict[str, dict[str, float]]:
         """Return kappa, the updates in which devices forget, and the pulses of an update, since the last call.
 
-        By crossbar: ``kappa`` all pulses over the net change, both per device and update, root mean square;
+        By crossbar: ``kappa`` all pulses over the net change that trains had room for, both per device and update, root
+        mean square;
         ``pulses`` per device and update; ``forgets`` in so many updates; ``needs`` the pulses per device for a ratio
         of signal to noise of one, kappa^2 (1 + noise^2); ``passes_on`` where another array averages what it gathers.
         """
         pulse, found = self.chip.device.pulse, {}
-        for label, (given, net, number) in self._sent.items():
+        for label, (given, wanted, asked, number) in self._sent.items():
+            net = wanted * self.delivered_of(given, asked)
             if net <= 0 or number <= 0:
                 continue
             pulses, kappa, own = given / number, given / net, symmetry(pulse)

@@ -10,18 +10,22 @@ One update, A the fast array, W the slow one, both in shares of their ranges, R 
         H_j <- H_j + rate x_j    in pulses of W                 digital, of rules with a buffer
         n_j = trunc(H_j)         H_j <- H_j - n_j, or keep H_j  pulses on W
 
-s is what the wanted change asks for: pulses dw_A/r with scaling (:mod:`.scaling`), else lr/R_A. The default rate makes
-W follow the wanted change. With X what A forgets from one read to the next, of the pulses N = kappa n of an update,
+s is what the wanted change asks for: pulses n dw_A/r with scaling (:mod:`.scaling`), else lr/R_A. The default rate
+makes W follow a wanted change that goes on. With N the pulses that a device of A gets in an update, X what A forgets
+from one read to the next, by pulses and by what devices lose from update to update (``device.leak``, ``retention``),
 
-    X = n_s kappa n leak dw_A,    (1 - e^-X)/X
+    X = n_s (N leak dw_A - ln kept),    (1 - e^-X)/X
 
-is what is left at the next read of a change that goes on all the while, and ``gain`` reads see that again, so
+is what is left at the next read of a change that goes on all the while, and ``gain`` reads see that again: ``seen`` of
+what A moves by between two reads. A that is filled to its bound b takes no more, and what it holds is of the last
+b/(n_s n dw_A) reads: X is n_s n dw_A/b at least, and ``seen`` at most b/(n_s n dw_A). So
 
-    rate = (lr/r)/(s (1 - e^-X)/X gain R dw_W)
+    rate = (lr/r)/(s f seen R d_W),    f = d_A/dw_A times the share of pulses that trains had room for
 
-kappa is taken to be 3 (:data:`.scaling.COHERENCE`). W follows more slowly where all pulses are more: on soft bounds
-whose X is 0.24, as 3/kappa of the change, and at most by X/(1 - e^-X) faster where all go one way. The coherence of a
-training is told at its end.
+with d_A the step of A's devices where they rest and d_W that of W's at weight 0, the mean of up and down. N and f are
+known to the drivers of lines, which count: of a slot in which p rows and q columns fire, p q devices get a pulse. Both
+are means over ``update.memory`` updates. A device whose steps vary along the way of a change, or beside what the mean
+device is, follows more or less; so do the devices of lines with other numbers of pulses than the mean.
 
 A hidden array, ``gamma`` 0, has a range of its own: its shares are never weights, and its DAC drives one line at full
 range; its ADC stops at ``transfer.read_range`` of a device at full swing. One that is seen has the range of W. Its
@@ -49,7 +53,7 @@ from hw_models.kernels.blocks import blocks
 from hw_models.kernels.random import generator, key, uniforms
 from neuroep.engines.chip.rules import column_kernels
 from neuroep.engines.chip.rules.rule import CROSSBAR, Place
-from neuroep.engines.chip.rules.scaling import COHERENCE, pulses_needed, symmetry
+from neuroep.engines.chip.rules.scaling import COHERENCE, at_zero, pulses_needed, symmetry
 from neuroep.engines.chip.rules.trained import Terms, TrainedInMemory, WantedChange
 from neuroep.engines.chip.rules.verified import columns_chip
 from neuroep.learning.contrast import Contrast
@@ -59,6 +63,8 @@ FAST = "fast"
 """Label of the fast array."""
 ROWS = 128
 """Rows of columns of one block of digital work."""
+COUNTED = "counted"
+"""Name, among what a rule keeps, of what the drivers counted: pulses given and asked for, what A lost, updates."""
 LONGEST = 100.0
 """Reads after which a change counts as forgotten at the latest, where A itself forgets nothing."""
 
@@ -79,6 +85,10 @@ class TransferRule(TrainedInMemory):
     """Whether what is read is gathered in H; else it is rounded at random."""
     chops = False
     """Whether the signs of columns flip."""
+    fills: ClassVar[bool] = True
+    """Whether a change that goes on fills A to its bound, unless it forgets: then no more is held of earlier ones."""
+    sees_most: ClassVar[float] = 1.0
+    """The largest reading, in units of that bound."""
     work: ClassVar[int] = 2
     """Multiply-adds for each device of a column that is read: H + rate x and H - n, and those of ``signal``."""
 
@@ -92,6 +102,8 @@ class TransferRule(TrainedInMemory):
             self.shares = {CROSSBAR: 1.0, FAST: gamma}
         self.kept |= {"reads": np.zeros(shape[1], np.int64), "cursor": np.zeros((), np.int64)}
         self.kept["chopper"] = np.ones(shape[1], np.int8)
+        self.kept[COUNTED] = np.zeros(4)
+        self.kept["lost_at"] = np.zeros(())
         if self.buffered:
             self.kept["gathered"] = np.zeros_like(weight)
         self.pulse = chip.device.pulse
@@ -158,11 +170,44 @@ class TransferRule(TrainedInMemory):
         """
         return self.period
 
+    def _count_pulses(self) -> None:
+        """Take in what the drivers counted of an update, and what A lost ahead of it."""
+        device, now = self.chip.device, float(self.place.setting.clock.now)
+        lost = -math.log1p(-device.leak) if device.leak < 1 else math.inf
+        if device.retention is not None:
+            lost += (now - float(self.kept["lost_at"])) / device.retention
+        self.kept["lost_at"][...] = now
+        self.kept[COUNTED] *= 1 - 1 / self.chip.update.memory
+        self.kept[COUNTED] += (self.sent[FAST], self.asked[FAST], lost, 1.0)
+
+    @property
+    def given(self) -> float:
+        """N, pulses that a device of A gets in an update, mean of what was counted."""
+        given, _, _, number = self.kept[COUNTED].tolist()
+        return given / number if number else self.pulses * COHERENCE
+
+    @property
+    def delivered(self) -> float:
+        """Share of what is asked of trains that they have room for."""
+        given, asked, *_ = self.kept[COUNTED].tolist()
+        return self.delivered_of(given, asked)
+
+    @property
+    def moves(self) -> float:
+        """What a wanted change moves A by from one read to the next, in units of the nearer bound of its mean device.
+
+        0 without scaling, where it is not known.
+        """
+        own, pulse = symmetry(self.pulse), self.pulse
+        net = self.pulses * self.delivered * self.period * own.step * self.chip.device.moved
+        return net / min(pulse.w_max, -pulse.w_min or pulse.w_max) if self.scaled else 0.0
+
     @property
     def forgotten(self) -> float:
         """X, what A forgets from one read to the next; see the module."""
-        own = symmetry(self.pulse)
-        return self.pulses * COHERENCE * own.leak * own.step * self.period
+        own, (_, _, lost, number) = symmetry(self.pulse), self.kept[COUNTED].tolist()
+        found = (self.given * own.leak * own.step + (lost / number if number else 0.0)) * self.period
+        return max(found, self.moves) if self.fills else found
 
     @property
     def kept_share(self) -> float:
@@ -180,6 +225,12 @@ class TransferRule(TrainedInMemory):
         flips = self._number("chop_probability")
         return 1 / (1 - min(self.kept_share, math.exp(-1 / LONGEST)) * (1 - 2 * flips))
 
+    @property
+    def seen_change(self) -> float:
+        """What is read of a change that goes on, in units of what A moves by from one read to the next."""
+        moves = self.moves
+        return min(self.arriving * self.gain, self.sees_most / moves if moves else math.inf)
+
     def signal(self, columns: np.ndarray, read: np.ndarray) -> np.ndarray:
         """Return what is moved of columns as they are read, (out, columns), and keep what the rule keeps of them.
 
@@ -195,6 +246,7 @@ class TransferRule(TrainedInMemory):
         terms = self._chopped(wanted.terms) if self.chops else list(wanted.terms)
         change = step * wanted.share * self.fast.weight_range
         self.seconds = self._send(FAST, terms, change, self.pulses if self.scaled else 0.0)
+        self._count_pulses()
         bad = self._pulsed(FAST)
         if not (bad or self.updates % self.every):
             bad = self._transfer(wanted, step)
@@ -230,8 +282,9 @@ class TransferRule(TrainedInMemory):
         given = self._number("rate")
         if given:
             return given
-        seen = self.arriving * self.gain
-        return wanted.rate / (step * seen * self.crossbar.weight_range * self.chip.device.granule) if step else 0.0
+        step *= self.delivered * symmetry(self.pulse).step / self.pulse.dw_min
+        moves = self.chip.device.granule * at_zero(self.pulse) / self.pulse.dw_min
+        return wanted.rate / (step * self.seen_change * self.crossbar.weight_range * moves) if step else 0.0
 
     def _next(self) -> np.ndarray:
         """Return the columns whose turn it is."""

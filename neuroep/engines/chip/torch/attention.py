@@ -177,9 +177,10 @@ class PatternLogits(PackedLogits):
 class TensorAnalogAttention(StoredPatterns, TensorExplicitAttention):
     """Attention whose patterns lie on crossbars, one for each sample, which are read one after the other."""
 
-    def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip) -> None:
+    def __init__(self, layer: AttentionLayer, setting: Setting, chip: Chip, patterns: int | None = None) -> None:
         super().__init__(layer, setting, chip.attention.exp_bits)
-        self.stored = PatternCrossbars(chip, layer.name, setting.seed, setting.dtype, setting.phase, setting.clock)
+        how = setting.seed, setting.dtype, setting.phase, setting.clock
+        self.stored = PatternCrossbars(chip, layer.name, *how, patterns)
 
     def hold(self, drive: torch.Tensor, queries: PackedTensors, patterns: PackedTensors) -> PatternLogits:  # type: ignore[override]
         """Write the patterns of every sample; the logits are those of exact attention, for the energy alone."""

@@ -70,17 +70,17 @@ class TensorChip(TensorMemory, ChipSubstrate):
     def _crossbar_array(self, name: str, weight: np.ndarray, bias: np.ndarray | None, chip: Chip) -> CrossbarArray:
         return TensorCrossbars(name, weight, bias, chip, self.setting, self.math)
 
-    def attention(self, layer: AttentionLayer) -> AttentionUnit:
+    def attention(self, layer: AttentionLayer, patterns: int) -> AttentionUnit:
         """Return a unit on tensors, or in their memory one of the local engine."""
-        unit = super().attention(layer)
+        unit = super().attention(layer, patterns)
         return MemoryAttention(unit) if self.math.in_memory else unit
 
-    def _unit(self, layer: AttentionLayer) -> AttentionUnit:
+    def _unit(self, layer: AttentionLayer, patterns: int) -> AttentionUnit:
         settings = self.chip.attention
         if self.math.in_memory:
-            return super()._unit(layer)
+            return super()._unit(layer, patterns)
         if settings.kind == "analog":
-            return TensorAnalogAttention(layer, self.setting, self.chip)
+            return TensorAnalogAttention(layer, self.setting, self.chip, patterns)
         if settings.exp_bits is not None:
             return TensorExplicitAttention(layer, self.setting, settings.exp_bits)
         return TensorAttention(layer, self.setting)

@@ -9,6 +9,7 @@ from hw_models import durations
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.chip import ADC, DAC, Attention, Chip, Converter, Device, Layout, Timing
 from hw_models.cost import latency
+from hw_models.cost.constants import Constants
 from hw_models.periphery.attention import PatternCrossbars
 from neuroep.engines.chip.attention import AnalogAttention, DigitisedAttention, ExplicitAttention
 from neuroep.engines.numba.attention import ExactAttention, Tokens
@@ -172,20 +173,23 @@ PLACES = {
     "tiles": {"columns": 4},
     "analog references": {"columns": 4, "mapping": "offset", "reference": "analog"},
     "few reference lines": {"columns": 4, "mapping": "offset", "reference": "analog", "reference_lines": 2},
+    "one tile": {"mapping": "offset", "reference": "analog"},
     "slices": {"columns": 4, "mapping": "offset", "reference": "analog", "slices": 2, "slice_bits": 3},
 }
 
 
 def one_sequence(chip: Chip, patterns: np.ndarray) -> Crossbar:
-    """Return the crossbar of a batch of one sample."""
-    stored = PatternCrossbars(chip, "attention", 0, "float64")
+    """Return the crossbar of a batch of one sample, of a layer that takes sequences of ten."""
+    stored = PatternCrossbars(chip, "attention", 0, "float64", most=10)
     stored.begin("batch", 1)
     return stored.written([patterns], patterns)[0]
 
 
 @pytest.mark.parametrize("layout", PLACES.values(), ids=PLACES)
 def test_a_pattern_meets_the_same_devices_references_and_adcs_whatever_the_length_of_its_sequence(layout):
-    """Of ten patterns, tiles of four: the first nine, seven, five and three are read as without the others."""
+    """Of ten patterns, tiles of four or of ten: the first nine, seven, five and three are read as without the others.
+    """
+    whole_tile = layout.get("columns", 10)
     device = Device(mismatch=0.1, stuck_high=0.1, programming_noise=(0.3,))
     adc = ADC(bits=6, range=1.0, gain_spread=0.2, offset_spread=0.1, inl_spread=0.1, dnl=0.3, columns=3)
     chip = analog(crossbar=Layout(**layout), device=device, adc=adc, dac=DAC(bits=6, range=2.0))
@@ -196,19 +200,22 @@ def test_a_pattern_meets_the_same_devices_references_and_adcs_whatever_the_lengt
     whole, back = one_sequence(chip, patterns).forward(x), one_sequence(gains, patterns).transposed(s)
     for count in (9, 7, 5, 3):
         bar = one_sequence(chip, patterns[:count])
-        assert [b - a for a, b in bar.devices.column_tiles] == [4] * (count // 4) + [count % 4]
+        full, rest = divmod(count, whole_tile)
+        assert [b - a for a, b in bar.devices.column_tiles] == [whole_tile] * full + [rest]
         np.testing.assert_array_equal(bar.forward(x), whole[:, :count])
         alone = one_sequence(gains, patterns[:count]).transposed(np.ascontiguousarray(s[:, :count]))
         np.testing.assert_allclose(alone, back, atol=1e-9)
 
 
-@pytest.mark.parametrize("layout", [*PLACES.values(), {"mapping": "offset", "reference": "analog"}])
+@pytest.mark.parametrize("layout", PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize("count", [10, 3])
 def test_the_bill_knows_how_tiles_of_patterns_are_filled(layout, count):
     """Rows written one behind the other, and lines that take turns at an ADC, as the crossbar has them."""
     chip, patterns = analog(crossbar=Layout(**layout), dac=DAC(bits=6, range=2.0)), np.ones((count, 5))
     bar = one_sequence(chip, patterns)
-    assert latency.written(chip, bar.shape, bar.counters["writes"], fills=True) == pytest.approx(bar.rows_written)
+    room = Constants(chip, patterns={"attention": 10}).columns("attention patterns", count)
+    assert room == layout.get("columns", 10)
+    assert latency.written(chip, bar.shape, bar.counters["writes"], room) == pytest.approx(bar.rows_written)
     assert latency.sensed(chip, bar.shape, "forward", fills=True) == max(b - a for a, b in bar.devices.column_tiles)
     assert latency.arrays(chip, bar.shape) == bar.arrays
 

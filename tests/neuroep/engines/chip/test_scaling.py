@@ -132,6 +132,14 @@ def test_symmetry_of_affine_devices_is_where_their_steps_meet():
         assert none.point == pytest.approx(0, abs=0.01)
 
 
+def test_constant_steps_of_a_pair_do_not_forget():
+    """Their lower bound, 0, cuts steps down there alone; elsewhere a pulse up and one down cancel."""
+    found = scaling.symmetry(Pulse(dw_min=0.02, w_min=0.0))
+    assert found.leak == pytest.approx(0, abs=1e-9)
+    assert found.step == pytest.approx(0.02)
+    assert found.point == pytest.approx(0.5, abs=0.01)
+
+
 def test_symmetry_of_exponential_devices_is_that_of_their_equation():
     """Of the ReRAM preset: w += s max(1 - A exp(gamma z), 0), z = 2 a w/(b+ - b-) + b, in plain floats."""
     pulse = presets.load("reram").device.pulse
@@ -267,6 +275,22 @@ def test_pulses_that_all_go_one_way_are_coherent_whatever_the_cell(kind):
     for _ in range(20):
         rule.update(Contrast(Moved(np.ones((1, 3)), np.zeros((1, 3))), Held(np.ones((1, 4))), 1.0, 1), 1e-3)
     assert rule.coherence()["crossbar"]["kappa"] == pytest.approx(1, rel=0.2)
+
+
+@pytest.mark.parametrize("scheme", ["pulsed", "agad"])
+def test_pulses_that_trains_have_no_room_for_are_no_net_change(scheme):
+    """All go one way: kappa is 1, though trains of four slots give half of the pulses that are asked for."""
+    chip = {"update.scheme": scheme, "update.scaling": "auto", "update.signals": "contrast"}
+    chip |= {"crossbar.weight_range": 1.0, "device.pulse.dw_min": 1e-4, "device.pulse.noise": 1.0}
+    chip |= {"update.train_length": 4}
+    rule = rules.named(scheme)(
+        Place("a", Chip.parse(nested(chip)), Setting(SGD(), Workers(1), "float64", 0)), np.zeros((20, 30)), None
+    )
+    for _ in range(20):
+        rule.update(Contrast(Moved(np.ones((1, 20)), np.zeros((1, 20))), Held(np.ones((1, 30))), 1.0, 1), 4e-4)
+    (told,) = rule.coherence().values()
+    assert told["pulses"] == pytest.approx(4)
+    assert told["kappa"] == pytest.approx(1, rel=0.2)
 
 
 def test_the_largest_step_is_anywhere_in_the_range_of_the_largest_devices():
