@@ -27,7 +27,7 @@ from scipy.stats import chi2
 
 from hw_models import text
 from hw_models.chip import Pulse
-from hw_models.errors import ChipError, unknown
+from hw_models.errors import ChipError, given_as, unknown
 from hw_models.keywords import checked
 from hw_models.measured import censored, curves as measured, held_out as holding, laws
 from hw_models.measured.arrays import curves_of
@@ -323,7 +323,8 @@ def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: st
     one = next(c for c in candidates if c.response == chosen)
     notes = []
     if not one.fits:
-        cure = "its steps by state stray from the curve" if chosen == "table" else "take --response table"
+        free = given_as("--response table", "response='table'")
+        cure = "its steps by state stray from the curve" if chosen == "table" else f"take {free}"
         off = f"mean steps differ from it (chi^2 {one.chi2:.0f} of {one.bins})"
         notes.append(f"Response '{chosen}' does not fit: {off}; {cure}.")
     elif chosen == "table" and asked == "auto":

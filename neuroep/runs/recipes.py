@@ -41,7 +41,7 @@ import numpy as np
 
 from hw_models.chip import Chip
 from neuroep.data import batch_count
-from neuroep.errors import ConfigError, UserError, unknown
+from neuroep.errors import ConfigError, UserError, setting, unknown
 from neuroep.learning.optimisers import cosine
 from neuroep.runs import config as configuration, limits
 from neuroep.runs.config import Config
@@ -143,7 +143,7 @@ def check(recipe: str, config: Config) -> Chip:
     if recipe not in RECIPES:
         raise ConfigError(unknown("recipe", recipe, RECIPES))
     if config.chip is None:
-        raise ConfigError(f"recipe = '{recipe}': it is for learning on a chip, name one with --chip")
+        raise ConfigError(f"recipe = '{recipe}': it is for learning on a chip, name one with {setting('chip', 'NAME')}")
     return config.chip
 
 

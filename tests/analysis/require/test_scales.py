@@ -29,7 +29,7 @@ def test_values_in_their_order(text, steps, texts):
 @pytest.mark.parametrize(
     ("texts", "steps", "line"),
     [
-        ([], 17, "no field is named: add --field chip.adc.bits=2:10"),
+        ([], 17, "no field is named: add fields=[\"chip.adc.bits=2:10\"]"),
         (["chip.device.mismatch"], 17, "say among which values to look, for example chip.device.mismatch=0..0.5"),
         (["chip.adc.bits=4"], 17, "a requirement needs at least two values"),
         (["chip.adc.bits=none,4"], 17, "'none' is no number, and has no place in an order"),

@@ -72,7 +72,7 @@ def test_the_response_is_chosen_by_cycles_left_out() -> None:
 def test_a_response_that_does_not_fit_says_so() -> None:
     fit = fitted("ecram", "constant", devices=5, cycles=4)
     assert fit.notes[-1].startswith("Response 'constant' does not fit: mean steps differ from it (chi^2")
-    assert fit.notes[-1].endswith("take --response table.")
+    assert fit.notes[-1].endswith("take response='table'.")
 
 
 def test_what_is_not_told_is_said() -> None:

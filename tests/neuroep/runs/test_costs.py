@@ -199,7 +199,7 @@ def test_a_chip_that_cannot_learn_with_these_settings_has_no_update():
 @pytest.mark.parametrize(("source", "given", "line"), [
     (opened, {}, "chip 'test' has no constants of cost|chip 'ideal' has no constants of cost"),
     (opened, {"chip": "pcm"}, "chip or overrides are given with a session"),
-    (lambda _: "examples/configs/reviews.toml", {}, "there is no chip to be priced: add --chip NAME"),
+    (lambda _: "examples/configs/reviews.toml", {}, "there is no chip to be priced: add chip=NAME"),
     (lambda _: "examples/configs/reviews.toml", {"samples": 0}, "samples"),
 ])  # fmt: skip
 def test_what_cannot_be_priced_is_told_in_one_line(source, given, line):

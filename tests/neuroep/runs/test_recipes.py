@@ -229,7 +229,7 @@ def test_a_run_goes_on_with_what_was_chosen_at_its_start(tmp_path):
 def test_what_is_no_recipe_or_has_no_chip_is_refused_and_nothing_is_written(tmp_path, capsys):
     with pytest.raises(ConfigError, match="recipe"):
         training.train(config.parse(settings(PCM)), tmp_path / "run", recipe="atuo", progress=False)
-    with pytest.raises(ConfigError, match="name one with --chip"):
+    with pytest.raises(ConfigError, match=r'name one with overrides=\["--chip", "NAME"\]'):
         training.train(config.parse(settings(None)), tmp_path / "run", recipe="auto", progress=False)
     assert list(tmp_path.iterdir()) == []
     file = tmp_path / "config.toml"
