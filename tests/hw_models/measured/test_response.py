@@ -314,4 +314,7 @@ def test_steps_that_shrink_without_an_end_are_said_to_go_on() -> None:
         g[:, k] = g[:, k - 1] + 2.5 * np.exp(-g[:, k - 1] / 8) * (1 + 0.3 * random.normal(size=4))
     fit = fit_response(g + random.normal(0, 0.05, g.shape), [1] * 40, response="exponential")
     assert any("of the largest: w_max is where they end, and more pulses may lead" in note for note in fit.notes)
+    for name in ("w_max", "g_max"):
+        ends = fit.estimates[name]
+        assert ends.low < ends.value and ends.high == np.inf and not ends.told, "it may be anywhere beyond"
     assert not any("more pulses may lead" in note for note in fitted("idealised").notes)
