@@ -69,7 +69,7 @@ class PairCost:
     """The interaction."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ablation(Tabular):
     """An ablation as its directory holds it."""
 

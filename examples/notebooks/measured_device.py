@@ -120,8 +120,9 @@ EPOCHS = "1" if FAST else "6"
 settings = ["--training.epochs", EPOCHS, "--optimiser.decay_epochs", EPOCHS, "--chip.update.scheme", "agad"]
 settings += ["--data.limit", "100"] if FAST else []
 hw_models.save(found.chip, WORK / "my_device.toml")
+HERE = Path(tempfile.mkdtemp(dir=WORK))  # empty, so that this cell can be run again
 record = neuroep.train(
-    REVIEWS, WORK / "run", overrides=["--chip", str(WORK / "my_device.toml"), *settings], progress=False
+    REVIEWS, HERE / "run", overrides=["--chip", str(WORK / "my_device.toml"), *settings], progress=False
 )
 accuracy = record["evaluate"]["test"]["accuracy"]
 print(f"learned on the fitted devices: {accuracy:.1%}; pulses of the last epoch {record['counters']['pulses']:,}")

@@ -47,8 +47,8 @@ from neuroep.errors import ConfigError
 from neuroep.gradients import health
 from neuroep.gradients.formulas import (
     DRAWN,
-    LEAST_BETA,
     MOST_BETA,
+    NULL_BETA,
     Formula,
     Order,
     check_order,
@@ -130,8 +130,8 @@ class Estimator:
     Raises
     ------
     ConfigError
-        For an unknown kind or order, a beta that is no number from 1e-9 to 1e9, or points or an order that the kind has
-        no formula of.
+        For an unknown kind or order, a beta that is no number from 1e-30 to 1e9, or points or an order that the kind
+        has no formula of.
     """
 
     kind: str = "centred"
@@ -149,8 +149,8 @@ class Estimator:
         check_periods(self.periods)
         check_order(self.kind, self.order)
         number = isinstance(self.beta, Real) and not isinstance(self.beta, bool)
-        if not number or not LEAST_BETA <= self.beta <= MOST_BETA:
-            allowed = f"allowed are numbers from {LEAST_BETA:g} to {MOST_BETA:g}"
+        if not number or not NULL_BETA <= self.beta <= MOST_BETA:
+            allowed = f"allowed are numbers from {NULL_BETA:g} to {MOST_BETA:g}"
             raise ConfigError(f"beta is {shown(self.beta)}: {allowed}")
         for name, schedule in (("free", self.free), ("nudged", self.nudged)):
             if not isinstance(schedule, Schedule):

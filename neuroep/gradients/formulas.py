@@ -61,7 +61,9 @@ DRAWN: tuple[str, ...] = ("batch", "sample")
 PERIODS = 1024
 """Most cycles of nudged phases."""
 LEAST_BETA, MOST_BETA = 1e-9, 1e9
-"""Nudges that can be: 1e-9 moves no state in single precision, and noise is divided by it."""
+"""Nudges of a run: 1e-9 moves no state in single precision, and noise is divided by it."""
+NULL_BETA = 1e-30
+"""Least nudge of an estimator: one that moves nothing shows what phases differ by without any."""
 MOST = 16
 """Most points of a formula; see the module."""
 EXACT = 1e-9

@@ -39,7 +39,7 @@ SAMPLES = 64
 """Samples that are classified, where nothing is said."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Costs(Tabular):
     """What a network takes on a chip, and on a digital one."""
 

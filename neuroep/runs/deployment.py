@@ -35,7 +35,7 @@ PRICED = {"energy": "J", "latency": "s", "area": "m^2"}
 """What a classification takes, and the units."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Deployment(Tabular):
     """Evaluations of the same weights on chips of several seeds."""
 

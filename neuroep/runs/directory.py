@@ -66,7 +66,7 @@ CHANGEABLE = frozenset(
 Of a chip also those that act on its bill alone as it is, see :func:`changeable`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run(Tabular):
     """A run directory."""
 

@@ -46,7 +46,7 @@ OPTIONS = ".options reltol=1e-9 abstol=1e-16 vntol=1e-13 itl1=1000"
 """Tolerances of Newton's method, which acts where something is not linear."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Netlist(Tabular):
     """A netlist that was written, and what it should give."""
 
