@@ -127,8 +127,9 @@ def _name(ax: Axes, names: Sequence[str], places: Sequence[tuple[float, float]])
     first to the last, each a line apart from the one before.
     """
     ax.autoscale_view()
-    points_, drawn = 72 / ax.get_figure(root=True).dpi, ax.transData.transform(places)
-    heights, top = drawn[:, 1] * points_, float(ax.transAxes.transform((0, 1))[1]) * points_
+    sheet, drawn = ax.get_figure(root=True), ax.transData.transform(places)
+    inch = 72.0 if sheet is None else sheet.dpi
+    heights, top = 72 / inch * drawn[:, 1], 72 / inch * float(ax.transAxes.transform((0, 1))[1])
     far = ax.transAxes.inverted().transform(drawn)[:, 0] > FAR
     levels = heights + np.where(far, UP, DOWN)
     below, above = [n for n in reversed(range(len(names))) if not far[n]], [n for n in range(len(names)) if far[n]]

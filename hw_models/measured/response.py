@@ -329,13 +329,17 @@ def _opened(
     were sought there."""
     found = dict(estimates)
     for name, (_, side) in going.items():
-        beyond = {"high": math.inf} if side else {"low": -math.inf}
         if name in found:
-            found[name] = replace(found[name], **beyond, told=False)
+            found[name] = _beyond(found[name], side, -math.inf)
         end = ("g_min", "g_max")[side]
         if sought[side] and found[end].low < found[end].high:
-            found[end] = replace(found[end], **({"high": math.inf} if side else {"low": 0.0}), told=False)
+            found[end] = _beyond(found[end], side, 0.0)
     return found
+
+
+def _beyond(one: Estimate, side: int, least: float) -> Estimate:
+    """Return an estimate that is open above (side 1), or below down to the least."""
+    return replace(one, high=math.inf, told=False) if side else replace(one, low=least, told=False)
 
 
 def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: str, asked: str) -> list[str]:
