@@ -130,7 +130,7 @@ print(f"learned on the fitted devices: {accuracy:.1%}; pulses of the last epoch 
 # %% [markdown]
 # ## What to expect
 #
-# In full, seeds 2 (devices) and 0 (network), on one core of an Intel Xeon: about two minutes of computing.
+# In full, seeds 2 (devices) and 0 (network), on an Intel Xeon; most of the time goes into learning.
 #
 # | number | truth | fit | 95 % interval |
 # |---|---|---|---|
