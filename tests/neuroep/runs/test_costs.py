@@ -307,3 +307,12 @@ def test_iterations_of_a_write_are_in_the_time_of_its_row():
     assert latency.update(tally, Constants(often)) == near(20 * latency.update(tally, Constants(once)))
     timed = often.model_copy(update={"timing": often.timing.model_copy(update={"row": 1e-5})})
     assert latency.update(tally, Constants(timed)) == near(8 * 1e-5)
+
+
+@pytest.mark.parametrize("age", [0.0, 50.0, 86400.0])
+def test_a_bill_of_an_update_leaves_devices_at_the_age_they_were_read_at(age):
+    """It left them at ``device.age``, whatever the session had been opened at."""
+    session = opened("pcm")
+    session.engine.read_at(age)
+    costs.learned(session)
+    assert session.engine.age == age
