@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from hw_models.text import one_line, shown
@@ -15,6 +17,37 @@ BEGUN = 2
 """Letters from which on a word may be the beginning of a longer name."""
 ALIKE = 0.75
 """How much alike the names of two files or folders are, from which on one may be meant by the other (1: the same)."""
+
+
+_COMMANDS: ContextVar[bool] = ContextVar("commands", default=False)
+
+
+@contextmanager
+def of_commands() -> Iterator[None]:
+    """Let lines inside speak to whoever typed a command; elsewhere they speak to whoever wrote Python."""
+    token = _COMMANDS.set(True)
+    try:
+        yield
+    finally:
+        _COMMANDS.reset(token)
+
+
+def given_as(option: str, argument: str) -> str:
+    """Return how a line names what is given: by an option of the command, or by an argument in Python.
+
+    Parameters
+    ----------
+    option : str
+        On the command line, ``--resume``.
+    argument : str
+        In a script or a notebook, ``resume=True``.
+    """
+    return option if _COMMANDS.get() else argument
+
+
+def setting(name: str, value: object) -> str:
+    """Return how a setting of a configuration is given: ``--chip pcm``, or ``overrides=["--chip", "pcm"]``."""
+    return given_as(f"--{name} {value}", f'overrides=["--{name}", "{value}"]')
 
 
 class UserError(Exception):
@@ -78,13 +111,13 @@ def nearest_path(path: Path, ending: str = "") -> str:
         there = [one for one in path.parent.iterdir() if _meant(one, ending)]
     except (OSError, ValueError):
         return ""
-    name, names = (path.stem if ending else path.name), [one.name.removesuffix(ending) for one in there]
-    close = difflib.get_close_matches(name, names, n=1, cutoff=ALIKE)
-    return f"; did you mean '{path.parent / close[0]}{ending}'?" if close else ""
+    named = {(one.stem if ending else one.name): one for one in there}
+    close = difflib.get_close_matches(path.stem if ending else path.name, named, n=1, cutoff=ALIKE)
+    return f"; did you mean '{named[close[0]]}'?" if close else ""
 
 
 def _meant(one: Path, ending: str) -> bool:
-    return one.suffix == ending if ending else one.is_dir() and not one.name.startswith(".")
+    return one.suffix.lower() == ending if ending else one.is_dir() and not one.name.startswith(".")
 
 
 def slips(given: str, meant: str) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from hw_models.reading import Entries
 from neuroep import __version__
-from neuroep.errors import ConfigError, NeuroepError, UserError, begun, nearest, slips, unknown
+from neuroep.errors import ConfigError, NeuroepError, UserError, begun, nearest, of_commands, slips, unknown
 from neuroep.runs import fit_arguments, folders, memory, streams
 from neuroep.runs.streams import say
 
@@ -143,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit code.
     """
-    with streams.prepared():
+    with streams.prepared(), of_commands():
         try:
             return _ended(list(sys.argv[1:] if argv is None else argv))
         except BrokenPipeError:
@@ -529,7 +529,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     given = {name: value for name, value in named.items() if value is not None}
     if laws := fit_arguments.laws_of(arguments.laws):
         given["law"] = laws
-    if arguments.out is not None and arguments.out.endswith(".toml") and not arguments.force:
+    if arguments.out is not None and arguments.out.lower().endswith(".toml") and not arguments.force:
         folders.check_absent(arguments.out)
     say(measured.run(arguments.files, arguments.out, arguments.picture, **given))
 

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from hw_models.errors import UserError, begun, nearest, nearest_path, reason, slips, unknown
+from hw_models.errors import (
+    UserError,
+    begun,
+    given_as,
+    nearest,
+    nearest_path,
+    of_commands,
+    reason,
+    setting,
+    slips,
+    unknown,
+)
 
 __all__ = [
     "CheckpointError",
@@ -12,9 +23,12 @@ __all__ = [
     "NeuroepError",
     "UserError",
     "begun",
+    "given_as",
     "nearest",
     "nearest_path",
+    "of_commands",
     "reason",
+    "setting",
     "slips",
     "unknown",
 ]

@@ -31,6 +31,17 @@ WIRED: Mapping[str, str] = {
     "neuroep/runs/locks.py: getattr O_NOFOLLOW": "not on every system",
 }
 """Attributes that are asked for by a constant name, by file and call, and why."""
+TYPED: Mapping[str, str] = {
+    "analysis/sweep/page.py": "a page that shows the command itself",
+    "analysis/sweep/panels.py": "a page that shows the command itself",
+    "neuroep/cli.py": "the command line",
+    "neuroep/runs/adoption.py": "reads what stands behind --map",
+    "neuroep/runs/fit_arguments.py": "the options of a command",
+    "neuroep/runs/folders.py": "asked by the command line alone",
+}
+"""Files whose texts may name options of commands, and why; others ask :func:`hw_models.errors.given_as`."""
+OPTION = re.compile(r"(^|[\s(])--[a-z][\w.-]* |(?<!neuroep )(?<!neuroep chips)(?<!neuroep train)\s--[a-z]")
+"""An option beside a word; alone it is what an override begins with, and a whole command can be typed anywhere."""
 ANYTHING: Mapping[str, str] = {
     "hw_models/chip/fields.py: __init__": "pydantic's own signature, which names of fields check",
     "hw_models/kernels/compiling.py: kernel": "Numba's own options",
@@ -126,6 +137,19 @@ def sources() -> list[Path]:
     return sorted(found)
 
 
+def options_in(module: ast.Module) -> list[str]:
+    """Return the texts in which an option of a command stands among words, unless Python is told something else."""
+    docs = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
+    asks = [node for node in ast.walk(module) if isinstance(node, ast.Call) and _asks(node.func)]
+    docs |= {id(inner) for call in asks for inner in ast.walk(call)}
+    texts = [node for node in ast.walk(module) if isinstance(node, ast.Constant) and id(node) not in docs]
+    return [text for text in (node.value for node in texts) if isinstance(text, str) and OPTION.search(text)]
+
+
+def _asks(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and function.id in ("given_as", "setting")
+
+
 def test_a_class_name_stands_for_one_class() -> None:
     """A line too many here is a name that is free again: take it out of ``TWICE``."""
     assert twice(trees(*PACKAGES)).keys() == set(TWICE)
@@ -139,6 +163,13 @@ def test_few_annotations_say_any() -> None:
 def test_parts_are_not_wired_by_attribute_names() -> None:
     found = {f"{file}: {call}" for file, module in trees("neuroep", "hw_models").items() for call in wired(module)}
     assert found == set(WIRED)
+
+
+def test_lines_speak_the_language_of_who_reads_them() -> None:
+    """A notebook that trained twice was told to add ``--resume``."""
+    found = {name_of(file): texts for file in modules().values() if (texts := options_in(tree(file)))}
+    assert {file: texts for file, texts in found.items() if file not in TYPED} == {}
+    assert set(TYPED) <= set(found), "files that need no exception any more"
 
 
 def test_public_signatures_are_written_out() -> None:

@@ -120,7 +120,8 @@ def test_a_changed_file_is_noticed(tmp_path):
     x, labels, lengths = waves(20, 1)
     x[3, 4, 1] += 1e-3
     np.savez(tmp_path / "wave_test.npz", x=x, labels=labels, lengths=lengths)
-    with pytest.raises(DataError, match=r"'arrays' are not those that .* was trained on: .* add --data.name arrays"):
+    cure = r'add overrides=\["--data.name", "arrays"\]$'
+    with pytest.raises(DataError, match=rf"'arrays' are not those that .* was trained on: .* {cure}"):
         Session.open(tmp_path / "run").evaluate()
     Session.open(tmp_path / "run", overrides=["--data.name", "arrays"]).evaluate()
     with pytest.raises(Exception, match="was trained on other data"):

@@ -23,7 +23,7 @@ from analysis.sweep.trials import acts_on_updates_alone
 from hw_models.chip import Chip, effects
 from hw_models.chip.effects import EFFECTS, Changes, Effect
 from hw_models.errors import unknown
-from neuroep.errors import ConfigError
+from neuroep.errors import ConfigError, setting
 from neuroep.runs.config import CHIP, Config
 from neuroep.runs.overrides import UNSET
 
@@ -116,7 +116,7 @@ def dissect(config: Config, mode: str, named: Sequence[str] = ()) -> Dissection:
     """
     chip = config.chip
     if chip is None:
-        raise ConfigError("an ablation needs a chip: add --chip NAME")
+        raise ConfigError(f"an ablation needs a chip: add {setting('chip', 'NAME')}")
     there = {effect.name: effect for effect in effects.present(chip)}
     for name in named:
         if name not in EVERY:

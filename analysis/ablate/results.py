@@ -69,7 +69,7 @@ class PairCost:
     """The interaction."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ablation(Tabular):
     """An ablation as its directory holds it."""
 
@@ -193,7 +193,7 @@ class Ablation(Tabular):
         for one in self.costs:
             ends = {"off": _plain(one.without), "alone": _plain(one.only)}
             numbers = {f"{end}_{name}": value for end, found in ends.items() for name, value in found.items()}
-            rows.append({"effect": one.effect, "within": one.within, **numbers})
+            rows.append({"effect": one.effect, "within": one.within or None, **numbers})
         return rows
 
     def caption(self) -> str:
@@ -204,7 +204,8 @@ class Ablation(Tabular):
     def as_dict(self) -> Page:
         """Return plain values."""
         costs = [
-            {"effect": one.effect, "within": one.within, "without": _plain(one.without), "only": _plain(one.only)}
+            {"effect": one.effect, "within": one.within or None}
+            | {"without": _plain(one.without), "only": _plain(one.only)}
             for one in self.costs
         ]
         pairs = [

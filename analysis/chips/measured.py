@@ -261,7 +261,7 @@ def run(
         If there is no such folder, ahead of the fit.
     """
     for what, path, ending in (("chip", out, ".toml"), ("picture", picture, ".png")):
-        if path is not None and Path(path).suffix != ending:
+        if path is not None and Path(path).suffix.lower() != ending:
             raise ChipError(f"{what} '{path}': a file named {ending} is needed")
         if path is not None:
             check_place(path)

@@ -28,7 +28,7 @@ PAID = {
 RESULTS, TABLE, PICTURE = "comparison.json", "comparison.txt", "comparison.png"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Tabular):
     """What :func:`analysis.comparison.run` found."""
 

@@ -43,6 +43,8 @@ PLACED = 3
 """Times that a legend below is put to its place."""
 LAYOUTS = 2
 """Times that a narrow picture is laid out: which ticks it has depends on the room that the first leaves."""
+APART = 8.0
+"""Between two numbers of an axis at least [pixel]."""
 GAP = 14.0
 """Between the name of an axis and a legend below it [pixel]."""
 
@@ -190,11 +192,23 @@ def narrow(sheet: Figure) -> bool:
         _below(sheet, ax, legend)
     for _ in range(LAYOUTS):
         sheet.draw_without_rendering()
+        _thin(ax)
     if not fits(sheet):
         return False
     if not uncover(sheet, drawn=True):
         sheet.draw_without_rendering()
     return True
+
+
+def _thin(ax: Axes) -> None:
+    """Leave out every other number of an x axis, and its line of the grid, where they run into each other."""
+    renderer, numbers = _renderer(ax), _ticks(ax.xaxis)
+    boxes = sorted((text.get_window_extent(renderer) for text in numbers), key=lambda box: box.x0)
+    if _named(ax.xaxis) or all(right.x0 - left.x1 >= APART for left, right in pairwise(boxes)):
+        return
+    low, high = sorted(ax.get_xlim())
+    places = [place for place in ax.xaxis.get_majorticklocs() if low <= place <= high]
+    ax.xaxis.set_major_locator(FixedLocator(places[::2]))
 
 
 def _is_bar(ax: Axes) -> bool:
@@ -256,8 +270,10 @@ def _wrap_texts(sheet: Figure, ax: Axes) -> None:
     renderer, whole = _renderer(ax), sheet.bbox
     names = [label.get_window_extent(renderer).width for label in _ticks(ax.yaxis)]
     left = max(names, default=0.0) + ax.yaxis.label.get_window_extent(renderer).width + 2 * GAP
-    titles = [(title, 0.95 * whole.width - left) for title in _titles(ax)]
-    for text, room in (*titles, (ax.xaxis.label, 0.66 * whole.width), (ax.yaxis.label, 0.7 * whole.height)):
+    panel = 0.95 * whole.width - left  # in whose middle the name of its axis stands
+    titles = [(title, panel) for title in _titles(ax)]
+    across = min(0.66 * whole.width, panel)
+    for text, room in (*titles, (ax.xaxis.label, across), (ax.yaxis.label, 0.7 * whole.height)):
         box = text.get_window_extent(renderer)
         long = box.height if text.get_rotation() == 90 else box.width
         words = " ".join(text.get_text().split())

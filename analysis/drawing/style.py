@@ -115,7 +115,7 @@ def whole_steps(ax: Axes) -> None:
     """Put the ticks of the x axis on whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=2))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def legend(ax: Axes, **settings: object) -> None:

@@ -52,7 +52,7 @@ TAKEN = ("free_steps", "nudged_steps", "residual", "nudged_residual")
 TABLE, CURVES = "gradcheck.csv", "gradcheck.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientCheck(Tabular):
     """What :func:`run` found."""
 

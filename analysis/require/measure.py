@@ -31,7 +31,7 @@ from analysis.sweep.stopping import Rule
 from analysis.sweep.unpriced import lacking
 from hw_models.keywords import checked
 from hw_models.reading import Page
-from neuroep.errors import ConfigError, unknown
+from neuroep.errors import ConfigError, given_as, unknown
 from neuroep.runs import arguments, bills
 
 RESOLUTION = 0.01
@@ -246,11 +246,13 @@ def _judge(
     target: float | None, against: str | None, confidence: float, seeds: int | None, most: int | None, fields: int
 ) -> Judge:
     """Return how points are judged; refuse what does not go together."""
+    priced = given_as("--against energy", "against='energy'")
     if against is None:
         if target is None:
-            raise ConfigError("no target is given: add --target 0.87, or --against energy for a front")
+            aim = given_as("--target 0.87", "target=0.87")
+            raise ConfigError(f"no target is given: add {aim}, or {priced} for a front")
         if fields > 2:
-            raise ConfigError(f"{fields} fields are given: with a target one or two; more go with --against energy")
+            raise ConfigError(f"{fields} fields are given: with a target one or two; more go with {priced}")
         return judge(target, confidence, seeds, most)
     if against not in UNITS:
         raise ConfigError(unknown("price", against, list(UNITS)))

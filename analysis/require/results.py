@@ -54,7 +54,7 @@ class FrontPoint:
     price: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Requirement(Tabular):
     """A requirement as its directory holds it."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from analysis.sweep import designs
 from analysis.sweep.designs import Axis, Interval
-from neuroep.errors import ConfigError
+from neuroep.errors import ConfigError, given_as
 from neuroep.runs import arguments
 from neuroep.runs.overrides import dotted
 
@@ -60,7 +60,8 @@ def scales(texts: Sequence[str], steps: int = STEPS) -> list[Scale]:
     if isinstance(texts, str):
         raise ConfigError(f"fields are '{texts}': give a list, for example ['chip.adc.bits=2:10']")
     if not texts:
-        raise ConfigError("no field is named: add --field chip.adc.bits=2:10")
+        example = given_as("--field chip.adc.bits=2:10", 'fields=["chip.adc.bits=2:10"]')
+        raise ConfigError(f"no field is named: add {example}")
     steps = arguments.whole("steps", steps)
     if steps < 2:
         raise ConfigError(f"steps is {steps}: a range has at least 2")

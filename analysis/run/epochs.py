@@ -52,7 +52,9 @@ def plot_training(
         look: style.Look = {"color": colour, "marker": marker, **size}
         if train:
             values = [factor * record["train"][quantity] for record in metrics]
-            ax.plot(epochs, values, color=colour, linestyle="--", linewidth=1.0, label=f"{called}while training")
+            seen = marker if len(epochs) == 1 else None  # one epoch has no line
+            look_of_training: style.Look = {"color": colour, "linestyle": "--", "linewidth": 1.0, "marker": seen}
+            ax.plot(epochs, values, fillstyle="none", label=f"{called}while training", **look_of_training)
         for split in metrics[0]["evaluate"] if metrics else ():
             values = [factor * record["evaluate"][split][quantity] for record in metrics]
             ax.plot(epochs, values, fillstyle="none" if number else "full", label=f"{called}{split}", **look)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from analysis.drawing import html, numbers, style
 from analysis.drawing.panels import Panel, Picture
@@ -31,6 +32,8 @@ CALLED = {
 }
 FAR = 0.7
 """Share of the width from which on a name has no room on the right of its point."""
+DOWN, UP, LINE = -10, 6, 11
+"""Points from a point of the front to the foot of its name, below or above, and from that to the next name's."""
 ROOM = 0.12
 """Share of the height that stays free above and below all points: for the name below the lowest."""
 
@@ -109,20 +112,37 @@ def plot_price(result: Priced, ax: Axes | None = None) -> Axes:
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 4)))
         ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_formatter(EngFormatter(UNITS[result.paid]))
-    for number in best:
-        _name(ax, style.drawable(result.name[number], 40), (result.price[number], 100 * result.accuracy[number]))
+    places = [(result.price[number], 100 * result.accuracy[number]) for number in best]
+    _name(ax, [style.drawable(result.name[number], 40) for number in best], places)
     what = CALLED[result.paid]
     style.dress(ax, x=what, y="accuracy [%]", title=f"Accuracy by {what}")
     style.legend(ax)
     return ax
 
 
-def _name(ax: Axes, name: str, place: tuple[float, float]) -> None:
-    """Write the name of a point beside it, below on its right, or above on its left where the right has no room."""
-    across = float(ax.transAxes.inverted().transform(ax.transData.transform(place))[0])
-    offset, side = ((-6, 6), "right") if across > FAR else ((4, -10), "left")
+def _name(ax: Axes, names: Sequence[str], places: Sequence[tuple[float, float]]) -> None:
+    """Write the names of points beside them, below on the right, or above on the left where the right has no room.
+
+    Points of a front rise to the right. Names below are written from the last to the first, and those above from the
+    first to the last, each a line apart from the one before.
+    """
+    ax.autoscale_view()
+    sheet, drawn = ax.get_figure(root=True), ax.transData.transform(places)
+    inch = 72.0 if sheet is None else sheet.dpi
+    heights, top = 72 / inch * drawn[:, 1], 72 / inch * float(ax.transAxes.transform((0, 1))[1])
+    far = ax.transAxes.inverted().transform(drawn)[:, 0] > FAR
+    levels = heights + np.where(far, UP, DOWN)
+    below, above = [n for n in reversed(range(len(names))) if not far[n]], [n for n in range(len(names)) if far[n]]
+    for last, n in pairwise(below):
+        levels[n] = min(levels[n], levels[last] - LINE)
+    for last, n in pairwise(above):
+        levels[n] = max(levels[n], levels[last] + LINE)
+    levels[above] -= max(levels[above].max(initial=0) + LINE - top, 0)
     rim = [withStroke(linewidth=2.4, foreground="white")]
-    ax.annotate(name, place, offset, textcoords="offset points", ha=side, fontsize=style.TEXT - 2, path_effects=rim)
+    for name, place, offset, left in zip(names, places, levels - heights, far, strict=True):
+        across, side = (-6, "right") if left else (4, "left")
+        ax.annotate(name, place, (across, offset), textcoords="offset points", ha=side, fontsize=style.TEXT - 2,
+                    path_effects=rim)  # fmt: skip
 
 
 def _measure(subject: Targeted) -> list[Priced]:

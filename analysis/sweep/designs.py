@@ -23,7 +23,7 @@ from typing import Annotated, Union, get_args, get_origin
 
 import numpy as np
 
-from neuroep.errors import ConfigError, unknown
+from neuroep.errors import ConfigError, given_as, unknown
 from neuroep.randomness import generator
 from neuroep.runs.overrides import UNSET, dotted
 from neuroep.runs.sections import settings
@@ -151,7 +151,8 @@ def _check(axes: Sequence[Axis], design: str, count: int | None) -> None:
     if design not in DESIGNS:
         raise ConfigError(unknown("design", design, DESIGNS))
     if not axes:
-        raise ConfigError("the design is empty: vary at least one field, for example --vary chip.adc.bits=3:10")
+        example = given_as("--vary chip.adc.bits=3:10", 'vary=["chip.adc.bits=3:10"]')
+        raise ConfigError(f"the design is empty: vary at least one field, for example {example}")
     names = [axis.name for axis in axes]
     for name in names:
         if names.count(name) > 1:

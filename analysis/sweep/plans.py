@@ -30,7 +30,7 @@ from analysis.sweep.trials import (
 from hw_models.chip import Chip, files
 from hw_models.errors import ChipError
 from hw_models.reading import Entries, Page
-from neuroep.errors import ConfigError, DataError, NeuroepError, unknown
+from neuroep.errors import ConfigError, DataError, NeuroepError, setting, unknown
 from neuroep.runs import advice, arguments, checkpoints, config as configuration, directory as runs
 from neuroep.runs.building import build_network, check_classes, check_cost, check_rates, check_update
 from neuroep.runs.config import Config
@@ -232,7 +232,8 @@ def _point(
         if task.mode == "learn":
             check_update(config)
         elif config.chip is None:
-            raise ConfigError("mode 'deploy' programs chips: add --chip NAME; the chip without effects is 'ideal'")
+            cure = f"add {setting('chip', 'NAME')}; the chip without effects is 'ideal'"
+            raise ConfigError(f"mode 'deploy' programs chips: {cure}")
         if signature and found != signature:
             raise ConfigError("the weights belong to another network than this point describes")
         splits = dict.fromkeys([*source.splits, *(["validation"] if config.data.validation else [])])

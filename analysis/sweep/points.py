@@ -140,7 +140,7 @@ def shown(value: object) -> str:
         return str(value) if isinstance(value, int) else f"{value:g}"
     if isinstance(value, bool | np.bool_):
         return "on" if value else "off"
-    text = PurePath(str(value)).stem if str(value).endswith(".toml") else str(value)
+    text = PurePath(str(value)).stem if str(value).lower().endswith(".toml") else str(value)
     return text if len(text) <= WORD else "\u2026" + text[1 - WORD :]
 
 

@@ -44,7 +44,7 @@ TIMED = ("id", "seconds", "attempt", "worker", "finished")
 Row = Page
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep(Tabular):
     """A sweep as its directory holds it."""
 
@@ -132,7 +132,7 @@ class Sweep(Tabular):
     def caption(self) -> str:
         """Return how many trials there are and where, and what the numbers of a point are."""
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        head = f"sweep {self.out}: {len(self.rows)} trials{failed}; {self.about['mode']}, split {self.about['split']}"
+        head = f"sweep {self.out}: {_trials(self.rows)}{failed}; {self.about['mode']}, split {self.about['split']}"
         several = any(math.isfinite(point.std) for point in self.means)
         told = ["spread: standard deviation over the seeds; error: standard error of their mean"] if several else []
         return lined([head, *told, *self.aged, *([self.unfinished] if self.unfinished else [])])
@@ -162,7 +162,7 @@ class Sweep(Tabular):
         ]
         widths = [max(len(cell) for cell in column) for column in zip(heads, *lines, strict=True)]
         table = ["  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in (heads, *lines)]
-        count = f"{len(self.rows)} trials, {len(self.failed)} failed" if self.failed else f"{len(self.rows)} trials"
+        count = f"{_trials(self.rows)}, {len(self.failed)} failed" if self.failed else _trials(self.rows)
         table += [self.unfinished] if self.unfinished else []
         told = any(math.isfinite(point.std) for point in self.means)
         notes = ["spread: standard deviation over the seeds"] if told else []
@@ -274,6 +274,10 @@ def _summary(point: Point, fields: Sequence[str]) -> Page:
 def _numbers(point: Point) -> list[str]:
     cells = ["-" if math.isnan(number) else f"{number:.4f}" for number in (point.mean, point.std)]
     return [*cells, str(len(point.accuracies)), str(point.failed)]
+
+
+def _trials(rows: Sequence[Row]) -> str:
+    return f"{len(rows)} trial{'s' * (len(rows) != 1)}"
 
 
 def _place(row: Entries, fields: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from analysis.sweep.ledger import read_page
 from analysis.sweep.trials import MODES
 from hw_models.reading import Entries, Page
-from neuroep.errors import ConfigError, unknown
+from neuroep.errors import ConfigError, given_as, setting, unknown
 from neuroep.runs import config as configuration, directory as runs, recipes
 from neuroep.runs.recipes import Choice
 
@@ -99,10 +99,11 @@ def of(
         return Shared(tuple(given))
     source, fields = Path(source), list(varied)
     if mode_of(source, mode) == "deploy":
-        cure = "leave it out, or add --mode learn"
+        learning = given_as("--mode learn", "mode='learn'")
+        cure = f"leave it out, or add {learning}"
         raise ConfigError(f"recipe = '{recipe}': it is for learning, and mode 'deploy' makes no updates; {cure}")
     if configuration.CHIP in fields:
-        cure = "name it with --chip, and vary its fields"
+        cure = f"name it with {setting('chip', 'NAME')}, and vary its fields"
         raise ConfigError(f"recipe = '{recipe}': it goes by one chip, and chip is varied; {cure}")
     taken = [*given, *(word for name in fields for word in (f"--{name}", ""))]
     config = configuration.load(file_of(source), given, forgiven={})

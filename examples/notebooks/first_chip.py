@@ -40,11 +40,12 @@ WORK = Path(HELD.name)
 # What a synapse sees in the two nudged phases differs, and that difference is its gradient.
 
 # %%
+HERE = Path(tempfile.mkdtemp(dir=WORK))  # empty, so that this cell can be run again
 EPOCHS = "2" if FAST else "4"
 SETTINGS = ["--training.epochs", EPOCHS, "--optimiser.decay_epochs", EPOCHS]
 SETTINGS += ["--training.batch", "25", "--projection_rate", "3e-2", "--dense_rate", "1e-2"]
-record = neuroep.train(REVIEWS, WORK / "run", overrides=SETTINGS, progress=False)
-exact = neuroep.evaluate(WORK / "run")
+record = neuroep.train(REVIEWS, HERE / "run", overrides=SETTINGS, progress=False)
+exact = neuroep.evaluate(HERE / "run")
 print(f"exact arithmetic: {exact.accuracy:.1%} of {exact.samples} test reviews")
 exact
 
@@ -78,7 +79,7 @@ print(hw_models.pages.page(chip))
 # Mismatch differs from chip to chip, so one chip says little. Several are drawn, and mean and spread are printed.
 
 # %%
-found = neuroep.deploy(WORK / "run", chip=chip, seeds=1 if FAST else 4)
+found = neuroep.deploy(HERE / "run", chip=chip, seeds=1 if FAST else 4)
 print(found.as_text())
 found
 
@@ -98,7 +99,7 @@ found
 FIELD = "chip.device.mismatch"
 VALUES = "0,0.5" if FAST else "0,0.02,0.05,0.1,0.2,0.4"
 sweep = runner.run(
-    WORK / "run", [f"{FIELD}={VALUES}"], overrides=["--chip", str(WORK / "my_first_chip.toml")], out=WORK / "sweep",
+    HERE / "run", [f"{FIELD}={VALUES}"], overrides=["--chip", str(WORK / "my_first_chip.toml")], out=HERE / "sweep",
     seeds=1 if FAST else 4, samples=200 if FAST else None, workers=1,
 )  # fmt: skip
 print(sweep.as_text())
@@ -121,6 +122,9 @@ ax.figure
 # | accuracy [%] | 98.1 | 97.8 | 97.3 | 94.8 | 78.7 | 62.3 |
 # | its spread over chips | 0 | 0.3 | 0.7 | 2.0 | 5.2 | 4.4 |
 #
+# Another processor rounds otherwise, and the network then learns a little otherwise: on an Intel Xeon exact
+# arithmetic ends at 98.6 %, the chip at 94.4 +- 1.6 %.
+#
 # A mismatch of 5 % costs less than a point. At 20 % chips differ so much that one cannot tell beforehand how good
 # a chip will be.
 #
@@ -129,7 +133,7 @@ ax.figure
 # - Hold each weight in a pair of devices: take `mapping` and `reference` out.
 #   How much mismatch does the chip then tolerate?
 # - Add converters, `"adc": {"bits": 6}`, and sweep `chip.adc.bits=3:8`.
-# - Let the chip learn on its own devices: `neuroep.train` with `--chip` among the overrides and `start=WORK / "run"`.
+# - Let the chip learn on its own devices: `neuroep.train` with `--chip` among the overrides and `start=HERE / "run"`.
 #   Both phases see the same mismatch, so learning goes around it:
 #   [what changes between the phases](between_phases.md) says why.
 # - Put the network on a chip that was published: `chip="hermes"`. [All fields](../fields.md) and

@@ -67,11 +67,12 @@ OWN = {
     "tiki_taka": ["--optimiser.kind", "sgd"],
     "agad": ["--optimiser.kind", "sgd"],
 }
+HERE = Path(tempfile.mkdtemp(dir=WORK))  # empty, so that this cell can be run again
 metrics = {}
 for rule in RULES:
     words = ["--chip", CHIP, "--chip.update.scheme", rule, "--chip.update.scaling", "auto"]
-    neuroep.train(REVIEWS, WORK / rule, overrides=[*words, *OWN.get(rule, []), *SETTINGS], progress=False)
-    lines = (WORK / rule / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    neuroep.train(REVIEWS, HERE / rule, overrides=[*words, *OWN.get(rule, []), *SETTINGS], progress=False)
+    lines = (HERE / rule / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     metrics[rule] = [json.loads(line) for line in lines]
 
 # %%
@@ -110,5 +111,5 @@ ax.figure
 #
 # - Take another device: `CHIP = "ecram_mo"` has small and even steps, `"reram_om"` a write noise of 13 % of its range.
 # - Train twelve epochs, and other seeds (`"--training.seed", "1"`), before you rank the rules.
-# - Ask what an update costs: `neuroep.cost(WORK / "agad")`.
+# - Ask what an update costs: `neuroep.cost(HERE / "agad")`.
 # - [Every device by every rule](../../docs/in_memory.md), and [how to choose](../../docs/learning_in_memory.md).

@@ -31,7 +31,6 @@ from hw_models.arrays import serial
 from hw_models.arrays.loads import PICO, Coding, drawn, shared
 from hw_models.arrays.paired import PairedWeights
 from hw_models.arrays.programming import Array
-from hw_models.errors import ChipError
 from hw_models.tally import Tally
 
 COUNTERS = (
@@ -107,8 +106,7 @@ class CountedWeights(PairedWeights):
         self.tally.add(self.name, f"{asked} {way}", number, self.shape)
 
     def _count(self, way: str, samples: int) -> None:
-        if not self.programmings:
-            raise ChipError(f"{self.name}: nothing is programmed yet")
+        self._check_programmed()
         self.reads += 1
         self.step += 1
         self.tally.add(self.name, way, samples, self.shape)

@@ -364,6 +364,10 @@ class StoredWeights:
             finally:
                 self.ahead, self._looking = before, looking
 
+    def _check_programmed(self) -> None:
+        if not self.programmings:
+            raise ChipError(f"{self.name}: nothing is programmed yet")
+
     def _check_writable(self) -> None:
         if self._looking:
             raise ChipError(f"{self.name}: nothing can be written while the devices are read later than now")
@@ -433,7 +437,14 @@ class StoredWeights:
         return self._held.copy()
 
     def weights(self) -> Array:
-        """Return the mean effective weights (out, in): what products have as their mean without converters."""
+        """Return the mean effective weights (out, in): what products have as their mean without converters.
+
+        Raises
+        ------
+        ChipError
+            If nothing is programmed yet.
+        """
+        self._check_programmed()
         if self.ideal:
             return self._held.copy()
         total = np.zeros(self.shape, dtype=self.dtype)
@@ -443,6 +454,7 @@ class StoredWeights:
 
     def weights_of(self, columns: slice | Array) -> Array:
         """Return the mean effective weights of some inputs, (out, columns), a new array; see :meth:`weights`."""
+        self._check_programmed()
         if self.ideal:
             return np.array(self._held[:, columns])
         first, *others = self.planes
@@ -452,7 +464,14 @@ class StoredWeights:
         return np.asarray(total)
 
     def conductances(self) -> tuple[Array, Array]:
-        """Return (G+, G-), or (G, its reference), as they conduct now, without wires [uS]; (slices, out, in) each."""
+        """Return (G+, G-), or (G, its reference), as they conduct now, without wires [uS]; (slices, out, in) each.
+
+        Raises
+        ------
+        ChipError
+            If nothing is programmed yet.
+        """
+        self._check_programmed()
         held = self.stored if self.ideal else self._held
         return self.devices.conductances(held, self._fresh, self.programmings)
 
@@ -461,6 +480,7 @@ class StoredWeights:
 
         Lines are the outputs, and behind them the reference lines of all column tiles.
         """
+        self._check_programmed()
         own, held = self.devices, self.stored if self.ideal else self._held
         now = self._fresh, self.programmings
         found = {where: g for where, _, _, g in own.lines(held, 0, *now)}

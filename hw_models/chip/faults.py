@@ -25,6 +25,8 @@ _NAMED = re.compile(r"(?:unknown key ')?([A-Za-z_][\w.-]*)'?(?= = |: )")
 """A fault names its field first."""
 _BELOW_ZERO = re.compile(r"\bg[et]=-")
 """What pydantic's checks of a field show where it may be below 0, as a correlation may."""
+_LONG = re.compile(r"\b\d{8,}(?:\.\d+)?\b|\b0\.0000\d+\b")
+"""Bounds as pydantic writes them out, 1e-9 as 0.000000001."""
 _WORDS: Mapping[str, str] = {
     "bool_type": "should be true or false",
     "dict_type": "should be a table",
@@ -212,4 +214,4 @@ def _unknown(place: Sequence[str], value: object, names: Collection[str]) -> str
 def _plain(message: str) -> str:
     for start in ("Value error, ", "Input ", "Tuple ", "String "):
         message = message.removeprefix(start)
-    return message
+    return _LONG.sub(lambda found: f"{float(found[0]):g}", message)

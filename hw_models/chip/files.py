@@ -41,7 +41,7 @@ def chip_of(chip: Chip | str | Path) -> Chip:
 
 def is_file_name(name: str) -> bool:
     """Tell a file from the name of a preset."""
-    return "/" in name or os.sep in name or name.endswith(".toml")
+    return "/" in name or os.sep in name or name.lower().endswith(".toml")
 
 
 @dataclass(frozen=True)

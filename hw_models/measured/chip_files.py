@@ -26,7 +26,7 @@ from hw_models.measured.read_noise_fit import fit_read_noise
 from hw_models.measured.reading_noise import shared_out
 from hw_models.measured.response import ResponseFit, fit_response
 from hw_models.measured.retention_fit import fit_retention
-from hw_models.measured.shares import ASKED, laid_out
+from hw_models.measured.shares import asked, laid_out
 from hw_models.measured.tables import MeasuredTable, kind_of, passed_over, read_table
 from hw_models.measured.units import SHARES
 from hw_models.reading import Page
@@ -169,7 +169,7 @@ def _check_scales(
     if others or not all(one.open_range for one in curves):
         beside = ", ".join(sources[others[0]]) if others else "other curves"
         shown = f"{', '.join(sources['pulses'])}: conductances are shares, and {beside} in uS"
-        raise ChipError(f"{shown}: {ASKED}")
+        raise ChipError(f"{shown}: {asked()}")
 
 
 def _check_laws(law: Mapping[str, str], sources: Mapping[str, tuple[str, ...]]) -> None:
@@ -328,7 +328,7 @@ def save(found: MeasuredChip, path: str | Path) -> None:
         If the disk refuses.
     """
     path = Path(path)
-    if path.suffix != ".toml":
+    if path.suffix.lower() != ".toml":
         raise ChipError(f"chip '{path}': a file named .toml is needed")
     head = "".join(f"# {line}".rstrip() + "\n" for line in found.as_text().splitlines())
     try:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hw_models.errors import ChipError
+from hw_models.errors import ChipError, given_as
 from hw_models.measured import units
 from hw_models.measured.beside import BRANCH, added, cycles_beside, devices_beside, one_branch, states_beside
 from hw_models.measured.unit_lines import from_columns
@@ -147,6 +147,10 @@ def rewritten(table: MeasuredTable) -> MeasuredTable:
     return table
 
 
+def _resting() -> str:
+    return given_as("--kind retention", "kind='retention'")
+
+
 def check_at_rest(table: MeasuredTable) -> None:
     """Refuse to take a series for retention beside which pulses, or voltages or currents of both signs, are written.
 
@@ -158,7 +162,7 @@ def check_at_rest(table: MeasuredTable) -> None:
     ways = set(table.text("direction")) if table.has("direction") else set()
     if {way_of(way) for way in ways} >= {1, -1}:
         title = table.titles[table.columns["direction"]]
-        told = "pulses need a column 'pulse' or 'number', or give --kind retention"
+        told = f"pulses need a column 'pulse' or 'number', or give {_resting()}"
         raise ChipError(f"'{table.path}': column '{title}' has pulses up and down: {told}")
     for place, title in enumerate(table.titles):
         unit = units.parted(title)[1]
@@ -166,7 +170,7 @@ def check_at_rest(table: MeasuredTable) -> None:
             continue
         signs = {row[place].lstrip()[:1] == "-" for row in table.rows if row[place].strip("0.,+- ")}
         if len(signs) > 1:
-            told = "name it 'pulse amplitude [V]' if these are pulses, or give --kind retention"
+            told = f"name it 'pulse amplitude [V]' if these are pulses, or give {_resting()}"
             what = "voltages" if unit in units.VOLTAGE else "currents"
             raise ChipError(f"'{table.path}': column '{title}' holds {what} of both signs: {told}")
 

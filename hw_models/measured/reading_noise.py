@@ -17,13 +17,12 @@ from dataclasses import replace
 import numpy as np
 
 from hw_models.chip import Device
+from hw_models.errors import given_as
 from hw_models.laws.read_noise import READ_NOISE
 from hw_models.measured.law_fits import LawFit
 from hw_models.measured.population import Estimate
 from hw_models.measured.pulse_fields import short
 from hw_models.measured.response import ResponseFit
-
-CHOICE = "--readings read or instrument says that it is not the write's"
 
 
 def shared_out(found: ResponseFit, reads: LawFit | None = None) -> ResponseFit:
@@ -42,7 +41,9 @@ def shared_out(found: ResponseFit, reads: LawFit | None = None) -> ResponseFit:
     seen = f"Readings behind pulses stray by {reading.value:.4g} uS"
     unit = written / reading.value
     if reads is None:
-        write, said = reading, f"{seen}: that is written as pulse.write_noise = {written:g} dw_min. {CHOICE}."
+        choice = given_as("--readings read or instrument", "readings='read' or 'instrument'")
+        told = f"{seen}: that is written as pulse.write_noise = {written:g} dw_min"
+        write, said = reading, f"{told}. {choice} says that it is not the write's."
         return _with(found, write.times(unit), written, said)
     variance, error = _variance(found, reads)
     write, read = left_of(reading, variance, error), math.sqrt(variance)

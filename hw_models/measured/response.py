@@ -17,6 +17,7 @@ the scatter of the devices' scores where that is larger, with Student's t of as 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -27,7 +28,7 @@ from scipy.stats import chi2
 
 from hw_models import text
 from hw_models.chip import Pulse
-from hw_models.errors import ChipError, unknown
+from hw_models.errors import ChipError, given_as, unknown
 from hw_models.keywords import checked
 from hw_models.measured import censored, curves as measured, held_out as holding, laws
 from hw_models.measured.arrays import curves_of
@@ -188,9 +189,11 @@ def fit_response(
     chosen = _choice(candidates)
     fields = fields_of(fits[chosen], holding.bias_of(fits[chosen]), moving, readings, g, (g_min is None, g_max is None))
     notes = [*found.notes, *fields.notes, *_notes(found, moving, candidates, chosen, response)]
-    notes += _go_on(moved, reached, chosen)
+    going = _go_on(moved, reached, chosen)
+    notes += [line for line, _ in going.values()]
+    estimates = _opened(fields.estimates, going, (g_min is None, g_max is None))
     return ResponseFit(
-        fields.pulse, *g, fields.estimates, chosen, tuple(candidates), readings, found, moving, fits[chosen],
+        fields.pulse, *g, estimates, chosen, tuple(candidates), readings, found, moving, fits[chosen],
         tuple(notes),
     )  # fmt: skip
 
@@ -307,23 +310,44 @@ def _choice(candidates: list[Candidate]) -> str:
     return next(name for name in good if name in ALIKE) if first in ALIKE else first
 
 
-def _go_on(found: Curves, reached: tuple[bool, bool], chosen: str) -> list[str]:
-    """Say where a bound is the end of curves whose steps have shrunk but not ended, where the formula has its
-    bound there: soft bounds and power have theirs beyond."""
-    notes = []
+def _go_on(found: Curves, reached: tuple[bool, bool], chosen: str) -> dict[str, tuple[str, int]]:
+    """Say which bound is the end of curves whose steps have shrunk but not ended, and on which side, where the formula
+    has its bound there: soft bounds and power have theirs beyond."""
+    told = {}
     for side, name in enumerate(("w_min", "w_max")):
         share = measured.ending(found, side) if reached[side] and chosen not in BEYOND_ENDS else 0.0
         if share > GOES_ON:
             shown = f"Steps where curves end are still {share:.0%} of the largest"
-            notes.append(f"{shown}: {name} is where they end, and more pulses may lead beyond.")
-    return notes
+            told[name] = f"{shown}: {name} is where they end, and more pulses may lead beyond.", side
+    return told
+
+
+def _opened(
+    estimates: Mapping[str, Estimate], going: Mapping[str, tuple[str, int]], sought: tuple[bool, bool]
+) -> dict[str, Estimate]:
+    """Return estimates whose bounds may lie beyond the ends of curves that go on, and so may ends of the range that
+    were sought there."""
+    found = dict(estimates)
+    for name, (_, side) in going.items():
+        if name in found:
+            found[name] = _beyond(found[name], side, -math.inf)
+        end = ("g_min", "g_max")[side]
+        if sought[side] and found[end].low < found[end].high:
+            found[end] = _beyond(found[end], side, 0.0)
+    return found
+
+
+def _beyond(one: Estimate, side: int, least: float) -> Estimate:
+    """Return an estimate that is open above (side 1), or below down to the least."""
+    return replace(one, high=math.inf, told=False) if side else replace(one, low=least, told=False)
 
 
 def _notes(found: Curves, moving: Array, candidates: list[Candidate], chosen: str, asked: str) -> list[str]:
     one = next(c for c in candidates if c.response == chosen)
     notes = []
     if not one.fits:
-        cure = "its steps by state stray from the curve" if chosen == "table" else "take --response table"
+        free = given_as("--response table", "response='table'")
+        cure = "its steps by state stray from the curve" if chosen == "table" else f"take {free}"
         off = f"mean steps differ from it (chi^2 {one.chi2:.0f} of {one.bins})"
         notes.append(f"Response '{chosen}' does not fit: {off}; {cure}.")
     elif chosen == "table" and asked == "auto":

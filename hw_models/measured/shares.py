@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hw_models.errors import ChipError
+from hw_models.errors import ChipError, given_as
 from hw_models.measured import units
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ WRITTEN = {"conductance": ("g",), "current": ("i",), "resistance": ("r",)}
 """What stands for a word below the line of a ratio."""
 COUNTED = ("conductance", "up", "down", "target", "achieved")
 """Columns whose numbers tell what they are; those of sigma are as those of its conductance."""
-ASKED = "option --g-max G says how many uS 1 is"
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,11 @@ class UnitScale:
     """What was made of them."""
     open_range: bool = False
     """Whether they are shares of a range that nobody gave."""
+
+
+def asked() -> str:
+    """Say how it is given what shares are of."""
+    return f"{given_as('option --g-max G', 'g_max=G')} says how many uS 1 is"
 
 
 def named(title: str, unit: str) -> tuple[str, str] | None:
@@ -171,7 +175,7 @@ def scale_of(
     if max(abs(low), high) <= OVER:
         shown = f"{what[0]} has no unit and lies within {low:.4g} to {high:.4g}"
         meant = f"{what[1].format('uS')} if it is in uS, '1' in place of 'uS' if it is a share"
-        raise ChipError(f"'{path}': {shown}: {meant}; {ASKED}")
+        raise ChipError(f"'{path}': {shown}: {meant}; {asked()}")
     if high > MOST:
         shown = f"{what[0]} has no unit and reaches {high:.4g}"
         other = what[1].format("uS").removeprefix("name it ")
@@ -193,8 +197,9 @@ def _shares(
     if of_first or first:
         return UnitScale(top, 0.0, f"{told} of a device's first one, taken as {top:g} uS: retention goes by ratios.")
     if open_range and kind != "pulses" and not (of_most and kind == "retention"):
-        raise ChipError(f"'{path}': conductances are shares, {low:.4g} to {high:.4g}: {ASKED}")
-    behind = "; --g-min and --g-max say what they are." if open_range else "."
+        raise ChipError(f"'{path}': conductances are shares, {low:.4g} to {high:.4g}: {asked()}")
+    range_ = given_as("--g-min and --g-max", "g_min= and g_max=")
+    behind = f"; {range_} say what they are." if open_range else "."
     if of_most:
         return UnitScale(top, 0.0, f"{told} of g_max, written as shares of {top:g} uS{behind}", open_range)
     if bottom >= top:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw_models.errors import ChipError, nearest, unknown
+from hw_models.errors import ChipError, given_as, nearest, unknown
 from hw_models.measured import habits, numerals, unit_lines, units
 from hw_models.measured.columns import BESIDE, BIAS, DEFAULTS, KINDS, NAMING, QUANTITIES, TOLD, USED, columns_of, tells
 from hw_models.measured.file_text import text_of
@@ -371,7 +371,7 @@ def _check_unpulsed(table: MeasuredTable) -> None:
     for name in ("pulse", "number", "amplitude"):
         if table.has(name) and len(set(table.text(name))) > 1:
             title = table.titles[table.columns[name]]
-            told = "keep one reading behind each pulse, or reads at rest, or give --kind"
+            told = f"keep one reading behind each pulse, or reads at rest, or give {given_as('--kind', 'kind=')}"
             raise ChipError(f"'{table.path}': repeated reads stand beside pulses in column '{title}': {told}")
 
 
@@ -379,7 +379,8 @@ def _check_swept(table: MeasuredTable) -> None:
     """Refuse to take for voltages what does not lie on a grid beside currents that do: columns may be swapped."""
     if _even(table.numbers("current")) and not _even(table.numbers("voltage")):
         pair = " and ".join(f"'{table.titles[table.columns[name]]}'" for name in ("current", "voltage"))
-        told = "the first is swept: are the columns swapped? Sweeps of currents take --kind iv"
+        kind = given_as("--kind iv", "kind='iv'")
+        told = f"the first is swept: are the columns swapped? Sweeps of currents take {kind}"
         raise ChipError(f"'{table.path}': columns {pair}: {told}")
 
 

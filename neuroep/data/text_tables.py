@@ -109,7 +109,7 @@ def _check_separator(file: Path, header: list[str], wanted: Wanted) -> None:
     for sign, (name, ending) in _SEPARATORS.items():
         names = {part.strip().strip('"') for part in header[0].split(sign)} if len(header) == 1 else set()
         if len(names) > 1 and any({column, wanted.others.get(column)} & names for column in wanted.columns):
-            named = ".tsv" if ".tsv" in file.suffixes else ".csv"
+            named = ".tsv" if ".tsv" in map(str.lower, file.suffixes) else ".csv"
             wants = _SEPARATORS["\t" if named == ".tsv" else ","][0]
             raise TableFault(f"it is separated by {name}, and is named {named}, which needs {wants}; {ending}")
 

@@ -59,7 +59,7 @@ def locate(vectors: str | os.PathLike[str]) -> Path:
     if path.is_dir():
         raise DataError(f"vectors '{vectors}' is a folder: a file of word vectors is needed")
     text = str(vectors)
-    if os.sep in text or "/" in text or path.suffix in _SUFFIXES:
+    if os.sep in text or "/" in text or path.suffix.lower() in _SUFFIXES:
         raise DataError(f"vectors '{vectors}': no such file")
     return _download(text)
 

@@ -140,6 +140,11 @@ class Engine(Parting):
         """
         self.substrate.read_at(seconds)
 
+    @property
+    def age(self) -> float:
+        """How long after their last write a chip's devices are read [s], as :meth:`read_at` said last."""
+        return self.substrate.age
+
     def aged(self) -> AbstractContextManager[None]:
         """Read a chip's devices inside at its ``device.age``, whatever :meth:`read_at` says; write nothing there."""
         return self.substrate.aged()

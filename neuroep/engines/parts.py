@@ -123,6 +123,11 @@ class Part(Protocol):
         """Read devices so long after their last write from now on."""
         return
 
+    @property
+    def age(self) -> float:
+        """How long after their last write devices are read [s]."""
+        return 0.0
+
     def aged(self) -> AbstractContextManager[None]:
         """Read devices inside as old as the chip says they are once deployed; nothing may be written there."""
         return nullcontext()

@@ -29,7 +29,6 @@ sqrt(2). All of it is counted as it happens: sweeps, holds, conversions.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from numbers import Real
@@ -46,7 +45,16 @@ from neuroep.engines.settling import Settled
 from neuroep.engines.state import State
 from neuroep.errors import ConfigError
 from neuroep.gradients import health
-from neuroep.gradients.formulas import DRAWN, Formula, Order, check_order, check_periods, formulas
+from neuroep.gradients.formulas import (
+    DRAWN,
+    MOST_BETA,
+    NULL_BETA,
+    Formula,
+    Order,
+    check_order,
+    check_periods,
+    formulas,
+)
 from neuroep.learning.contrast import Contrast, Number, Pair
 from neuroep.randomness import generator
 
@@ -122,8 +130,8 @@ class Estimator:
     Raises
     ------
     ConfigError
-        For an unknown kind or order, a beta that is not positive and finite, or points or an order that the kind has
-        no formula of.
+        For an unknown kind or order, a beta that is no number from 1e-30 to 1e9, or points or an order that the kind
+        has no formula of.
     """
 
     kind: str = "centred"
@@ -141,8 +149,9 @@ class Estimator:
         check_periods(self.periods)
         check_order(self.kind, self.order)
         number = isinstance(self.beta, Real) and not isinstance(self.beta, bool)
-        if not number or not 0 < self.beta < math.inf:
-            raise ConfigError(f"beta is {shown(self.beta)}: allowed are positive finite numbers")
+        if not number or not NULL_BETA <= self.beta <= MOST_BETA:
+            allowed = f"allowed are numbers from {NULL_BETA:g} to {MOST_BETA:g}"
+            raise ConfigError(f"beta is {shown(self.beta)}: {allowed}")
         for name, schedule in (("free", self.free), ("nudged", self.nudged)):
             if not isinstance(schedule, Schedule):
                 raise ConfigError(f"{name} is {shown(schedule)}: give a Schedule")

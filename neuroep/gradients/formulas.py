@@ -60,6 +60,10 @@ DRAWN: tuple[str, ...] = ("batch", "sample")
 """Orders of the nudged phases, :mod:`neuroep.gradients.estimators`, and those that are drawn."""
 PERIODS = 1024
 """Most cycles of nudged phases."""
+LEAST_BETA, MOST_BETA = 1e-9, 1e9
+"""Nudges of a run: 1e-9 moves no state in single precision, and noise is divided by it."""
+NULL_BETA = 1e-30
+"""Least nudge of an estimator: one that moves nothing shows what phases differ by without any."""
 MOST = 16
 """Most points of a formula; see the module."""
 EXACT = 1e-9

@@ -33,7 +33,7 @@ from neuroep.runs.tables import Tabular
 from neuroep.runs.tensor_match import NOTHING, TensorMatch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Adoption(Tabular):
     """A run that was made of weights from elsewhere."""
 

@@ -149,7 +149,7 @@ def aged(record: Entries, config: Config) -> list[str]:
         if learned - found.get("accuracy", learned) > AGED
     }
     when = f"is evaluated chip.device.age = {chip.device.age:g} s after the last write, and learned right after it"
-    cure = "evaluate with --chip.device.age 0 to tell what age costs from what was not learned"
+    cure = "evaluate with chip.device.age = 0 to tell what age costs from what was not learned"
     return [f"{split}, {points:.0%} below training, {when}: {cure}" for split, points in lacking.items()]
 
 

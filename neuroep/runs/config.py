@@ -24,7 +24,7 @@ from hw_models.errors import ChipError
 from hw_models.keywords import checked
 from hw_models.reading import Entries, Page
 from neuroep.engines.schedule import BY_SAMPLE, CALIBRATED, TOLERANCE
-from neuroep.errors import ConfigError, nearest_path
+from neuroep.errors import ConfigError, given_as, nearest_path, setting
 from neuroep.gradients.formulas import formulas
 from neuroep.network import potentials
 from neuroep.runs import former, layout
@@ -121,7 +121,8 @@ class Config(Section):
         """
         vectors = self.data.vectors
         if "vectors" in self._foreign:
-            cure = f"if you trust it, name it again: --data.vectors {shlex.quote(str(vectors))}"
+            path = shlex.quote(str(vectors))
+            cure = f"if you trust it, name it again: {setting('data.vectors', path)}"
             raise ConfigError(f"data.vectors = '{vectors}': a pickle ({PICKLED}) that only the run names; {cure}")
         if "cache" not in self._foreign:
             return self
@@ -207,7 +208,8 @@ def parse(
 def _hinted(line: str) -> str:
     """Return a line, and where a table of a chip belongs if it is of one that stands elsewhere."""
     if line.startswith("unknown key '") and faults.field(line).split(".")[0] in Chip.model_fields:
-        return f"{line}; it is a field of a chip: a chip's file is given by --chip, its tables stand in [chip]"
+        file = f"a chip's file is given by {given_as('--chip', 'chip=')}, its tables stand in [chip]"
+        return f"{line}; it is a field of a chip: {file}"
     return line
 
 

@@ -27,7 +27,7 @@ from hw_models.text import lined
 from neuroep.data.batch import Batch
 from neuroep.engines.engine import Engine
 from neuroep.engines.schedule import Schedule
-from neuroep.errors import ConfigError, UserError
+from neuroep.errors import ConfigError, UserError, given_as
 from neuroep.runs import bills, building, config as configuration
 from neuroep.runs.arguments import check_kind, whole
 from neuroep.runs.bills import quantity, told
@@ -39,7 +39,7 @@ SAMPLES = 64
 """Samples that are classified, where nothing is said."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Costs(Tabular):
     """What a network takes on a chip, and on a digital one."""
 
@@ -162,7 +162,7 @@ def cost(
         session = Session.open(source, chip=chip, overrides=overrides)
     found = session.config.chip
     if found is None:
-        raise ConfigError("there is no chip to be priced: add --chip NAME")
+        raise ConfigError(f"there is no chip to be priced: add {given_as('--chip NAME', 'chip=NAME')}")
     constants = Constants(found)
     check(constants)
     chosen = np.sort(session.draw(split, samples, "cost"))
@@ -195,10 +195,10 @@ def learned(session: Session) -> Bill:
     """
     chip, engine = session.config.chip, session.engine
     if chip is None:
-        raise ConfigError("there is no chip to be priced: add --chip NAME")
+        raise ConfigError(f"there is no chip to be priced: add {given_as('--chip NAME', 'chip=NAME')}")
     building.check_update(session.config)
     batch = _batch(session)
-    kept = engine.parameters(), engine.optimiser_state(), engine.device_state()
+    kept, age = (engine.parameters(), engine.optimiser_state(), engine.device_state()), engine.age
     engine.read_at(0.0)
     try:
         with engine.metering(bills.meter(chip) or "square"):  # lines that fire are counted by either
@@ -210,7 +210,7 @@ def learned(session: Session) -> Bill:
     finally:
         engine.load_parameters(kept[0])
         engine.load_optimiser_state(*kept[1:])
-        engine.read_at(chip.device.age)
+        engine.read_at(age)
     holds = len(session.estimator.formula(0).nudges)
     schedule = session.estimator.free
     return bills.update(chip, session.network, schedule, counted, batch.size, holds, conductance)

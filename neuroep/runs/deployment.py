@@ -23,7 +23,7 @@ from hw_models.chip import Chip, pages
 from hw_models.keywords import checked
 from hw_models.reading import Page
 from hw_models.text import lined
-from neuroep.errors import ConfigError
+from neuroep.errors import ConfigError, given_as
 from neuroep.runs import directory as runs
 from neuroep.runs.arguments import check_kind, check_overrides, check_path, whole
 from neuroep.runs.bills import quantity
@@ -35,7 +35,7 @@ PRICED = {"energy": "J", "latency": "s", "area": "m^2"}
 """What a classification takes, and the units."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Deployment(Tabular):
     """Evaluations of the same weights on chips of several seeds."""
 
@@ -173,7 +173,8 @@ def deploy(
     if any(name.lstrip("-").replace("-", "_").endswith("chip_seed") for name in overrides[::2]):
         raise ConfigError(f"engine.chip_seed: with seeds = {seeds} the chips have the seeds from 0 on; leave one out")
     if chip is None and runs.load(run, overrides).config.chip is None:
-        raise ConfigError(f"seeds is {seeds}: it counts programmings of a chip; add --chip NAME")
+        cure = f"add {given_as('--chip NAME', 'chip=NAME')}"
+        raise ConfigError(f"seeds is {seeds}: it counts programmings of a chip; {cure}")
     found, name = [], ""
     for seed in range(seeds):
         session = _session(run, split, [*overrides, "--engine.chip_seed", str(seed)], chip, "program")

@@ -37,7 +37,7 @@ from hw_models.reading import Entries, Page, parse_json, read_json
 from hw_models.text import shown
 from hw_models.whole_files import opened, write_text
 from neuroep import __version__
-from neuroep.errors import CheckpointError, ConfigError, reason
+from neuroep.errors import CheckpointError, ConfigError, given_as, reason
 from neuroep.runs import checkpoints, config as configuration, seals, version_0_1
 from neuroep.runs.checkpoints import Checkpoint
 from neuroep.runs.config import Config
@@ -66,7 +66,7 @@ CHANGEABLE = frozenset(
 Of a chip also those that act on its bill alone as it is, see :func:`changeable`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run(Tabular):
     """A run directory."""
 
@@ -83,7 +83,8 @@ class Run(Tabular):
             If the file is missing, damaged, or another run's: with what can be done without it.
         """
         path = self.path / ENVIRONMENT
-        cure = "evaluating and resuming do not need it, a report and --from with --resume do"
+        resumed = given_as("--from with --resume", "start= with resume=True")
+        cure = f"evaluating and resuming do not need it, a report and {resumed} do"
         try:
             page = read_json(path)
         except (OSError, ValueError) as error:
@@ -141,7 +142,7 @@ class Run(Tabular):
         """
         found = checkpoints.load(self.path / CHECKPOINT, optimiser=optimiser)
         if found.about.config and found.about.config != config_hash(configuration.load(self.path / CONFIG)):
-            cure = "other settings can be given on the command line"
+            cure = f"other settings can be given {given_as('on the command line', 'as overrides')}"
             raise CheckpointError(
                 f"checkpoint of '{self.path}' was made with another configuration than its {CONFIG}: {cure}"
             )

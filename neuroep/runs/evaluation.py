@@ -31,7 +31,7 @@ METERED = 8
 """Batches of which one is metered, so that a bill takes no more than a hundredth of the time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation(Tabular):
     """What an engine makes of a split."""
 

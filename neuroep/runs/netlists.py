@@ -33,7 +33,7 @@ from hw_models.reading import Page
 from hw_models.text import lined
 from hw_models.whole_files import check_plain, write_text
 from neuroep import __version__
-from neuroep.errors import ConfigError, DataError, reason
+from neuroep.errors import ConfigError, DataError, given_as, reason
 from neuroep.runs.arguments import check_kind, check_overrides, check_path, whole
 from neuroep.runs.neuron_nodes import NeuronNodes
 from neuroep.runs.overrides import dotted
@@ -46,7 +46,7 @@ OPTIONS = ".options reltol=1e-9 abstol=1e-16 vntol=1e-13 itl1=1000"
 """Tolerances of Newton's method, which acts where something is not linear."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Netlist(Tabular):
     """A netlist that was written, and what it should give."""
 
@@ -198,7 +198,7 @@ def _opened(source: Source, chip: Chip | str | Path | None, overrides: Sequence[
     session = Session.open(source, chip=chip, overrides=[*overrides, f"--{KIND}", "local"])
     found = session.config.chip
     if found is None:
-        raise ConfigError("there is no chip to export: add --chip NAME")
+        raise ConfigError(f"there is no chip to export: add {given_as('--chip NAME', 'chip=NAME')}")
     if found.substrate == "event_driven":
         raise ConfigError(f"chip '{found.name}' is event_driven: it holds integers, and no devices to be exported")
     return session

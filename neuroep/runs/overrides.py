@@ -144,7 +144,7 @@ def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
         If the name is unknown or fits several settings.
     """
     fields, common = list(settings()), list(settings(chip=False))
-    name = option.removeprefix("--").replace("-", "_")
+    name, dashes = option.removeprefix("--").replace("-", "_"), option[:2] if option.startswith("--") else ""
     name = SHORT.get(name, name)
     if name in (*fields, "chip"):
         return name, ""
@@ -155,13 +155,15 @@ def dotted(option: str, others: Collection[str] = ()) -> tuple[str, str]:
     if len(matches) == 1:
         return matches[0], ""
     if matches:
-        raise ConfigError(f"setting '--{name}' is not unique: use one of {', '.join(f'--{m}' for m in matches)}")
+        named = ", ".join(f"{dashes}{match}" for match in matches)
+        raise ConfigError(f"setting '{dashes}{name}' is not unique: use one of {named}")
     leaves = [field.split(".")[1] for field in common]
-    near = nearest(f"--{name}", [*others, *(f"--{known}" for known in (leaves if "." not in name else fields))])
+    known = [f"{dashes}{field}" for field in (leaves if "." not in name else fields)]
+    near = nearest(f"{dashes}{name}", [*others, *known])
     table = f"{name.rpartition('.')[0]}."
     section = list(dict.fromkeys(table + f.removeprefix(table).split(".")[0] for f in fields if f.startswith(table)))
     allowed = f"allowed are {', '.join(section)}" if section else "'neuroep train --help' lists all"
-    raise ConfigError(f"unknown setting '--{name}': {allowed}{near}")
+    raise ConfigError(f"unknown setting '{dashes}{name}': {allowed}{near}")
 
 
 def _value(field: str, text: str) -> object:

@@ -51,4 +51,4 @@ def _absolute(path: str, folder: Path, field: str) -> str:
 
 def _is_file_name(vectors: str, folder: Path) -> bool:
     """Tell a word-vector file from the name of a gensim download."""
-    return "/" in vectors or Path(vectors).suffix in VECTOR_FILES or os.path.exists(folder / vectors)
+    return "/" in vectors or Path(vectors).suffix.lower() in VECTOR_FILES or os.path.exists(folder / vectors)

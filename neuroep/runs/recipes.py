@@ -18,7 +18,8 @@ until in the last epoch, in every synapse,
 
 e the write threshold or, where all are written, the error of a writing over the range.
 
-What else is chosen goes by what the chip has: ranges, holders, phases or paths that differ. With all that,
+What else is chosen goes by what the chip has: ranges, holders, phases or paths that differ. Where read noise then still
+keeps phases from settling, the numbers of their sweeps are found at calibrations (``settling.stop``). With all that,
 :mod:`neuroep.runs.limits` measures what the contrast still loses, and the cures of its worst limit are taken as long as
 they are settings of learning (:data:`SETTINGS`) and not of the chip's circuits.
 
@@ -41,7 +42,8 @@ import numpy as np
 
 from hw_models.chip import Chip
 from neuroep.data import batch_count
-from neuroep.errors import ConfigError, UserError, unknown
+from neuroep.engines.schedule import CALIBRATED
+from neuroep.errors import ConfigError, UserError, setting, unknown
 from neuroep.learning.optimisers import cosine
 from neuroep.runs import config as configuration, limits
 from neuroep.runs.config import Config
@@ -81,6 +83,7 @@ SETTINGS = (
     "estimator.beta",
     "estimator.order",
     "optimiser.decay_epochs",
+    "settling.stop",
 )
 """What a recipe may set."""
 WRITES = 5
@@ -143,7 +146,7 @@ def check(recipe: str, config: Config) -> Chip:
     if recipe not in RECIPES:
         raise ConfigError(unknown("recipe", recipe, RECIPES))
     if config.chip is None:
-        raise ConfigError(f"recipe = '{recipe}': it is for learning on a chip, name one with --chip")
+        raise ConfigError(f"recipe = '{recipe}': it is for learning on a chip, name one with {setting('chip', 'NAME')}")
     return config.chip
 
 
@@ -204,8 +207,10 @@ def auto(config: Config, given: Sequence[str] = (), corpus: Corpus | None = None
     for choice in chain(_choices(chip, seen), _of_rates(config, found, seen)):
         if choice.setting not in named and _stands(config, [*found, choice]):
             found.append(choice)
-    cured = _of_limits(config, found, frozenset(SETTINGS) - named, corpus)
-    return list({choice.setting: choice for choice in [*found, *cured]}.values())
+    found += _of_limits(config, found, frozenset(SETTINGS) - named, corpus)
+    if "settling.stop" not in named:
+        found += [choice for choice in _of_phases(config, found, corpus) if _stands(config, [*found, choice])]
+    return list({choice.setting: choice for choice in found}.values())
 
 
 def _named(given: Sequence[str]) -> set[str]:
@@ -228,6 +233,19 @@ def _of_limits(
             yield Choice(name.removeprefix("--"), value, f"{worst.name} cost {worst.cost:.0%} of the update")
         changed = configuration.changed(changed, words)
         free = set(free) - {name.removeprefix("--") for name in words[::2]}
+
+
+def _of_phases(config: Config, chosen: Sequence[Choice], corpus: Corpus | None) -> Iterator[Choice]:
+    """Yield numbers of sweeps that are found at calibrations, where read noise keeps phases above their tolerance."""
+    session = Session.open(configuration.changed(config, overrides(chosen)), corpus=corpus, age=0.0)
+    phases = ("free", "", session.estimator.free), ("nudged", "nudged_", session.estimator.nudged)
+    if not session.engine.redraws or config.settling.stop != "tolerance":
+        return
+    health = session.estimator.measure(session.engine, session.calibration_batch("recipe"), 0).health
+    kept = [name for name, of, schedule in phases if schedule.tolerance > 0 and health.get(f"{of}unsettled", 0) > 0]
+    if kept:
+        why = f"read noise keeps {' and '.join(kept)} phases from settling to their tolerance"
+        yield Choice("settling.stop", CALIBRATED, why)
 
 
 def overrides(choices: Sequence[Choice]) -> list[str]:

@@ -14,7 +14,16 @@ from hw_models.reading import Entries
 from neuroep.data.catalogue import CATALOGUE, NAMES, OPTIONAL, DataSource, Origin
 from neuroep.engines.schedule import BY_SAMPLE, Schedule
 from neuroep.errors import ConfigError
-from neuroep.gradients.formulas import MOST, PERIODS, Kind, Order, check_order, check_points
+from neuroep.gradients.formulas import (
+    LEAST_BETA,
+    MOST,
+    MOST_BETA,
+    PERIODS,
+    Kind,
+    Order,
+    check_order,
+    check_points,
+)
 from neuroep.learning.optimisers import LARGEST_RATE
 from neuroep.network.potentials import LARGEST
 
@@ -255,7 +264,7 @@ class EstimatorConfig(Section):
 
     kind: Kind = "centred"
     """Contrast of +beta and -beta, of one of them and the free phase, or of a random sign."""
-    beta: Positive = 0.1
+    beta: Annotated[float, Field(ge=LEAST_BETA, le=MOST_BETA, allow_inf_nan=False)] = 0.1
     """Strength of the nudge; the largest one where there are several."""
     points: Annotated[int, Field(ge=2, le=MOST)] = 2
     """Centred: number of states that are contrasted, an even number of nudges within +-beta. The bias falls with this

@@ -30,7 +30,7 @@ from hw_models.reading import Page
 from hw_models.text import lined
 from neuroep import data
 from neuroep.engines.schedule import CALIBRATED
-from neuroep.errors import CheckpointError, ConfigError, DataError, unknown
+from neuroep.errors import CheckpointError, ConfigError, DataError, setting, unknown
 from neuroep.randomness import generator
 from neuroep.runs import advice, arguments, bills, building, config as configuration, directory as runs
 from neuroep.runs.arguments import check_kind, check_overrides, check_seconds
@@ -338,7 +338,8 @@ def check_corpus(corpus: object) -> None:
     """Refuse what is no corpus, as the name of one."""
     from neuroep.data.corpus import Corpus
 
-    check_kind("corpus", corpus, Corpus, "a Corpus as neuroep.data.load returns it, or name the data by --data.name")
+    named = setting("data.name", "NAME")
+    check_kind("corpus", corpus, Corpus, f"a Corpus as neuroep.data.load returns it, or name the data by {named}")
 
 
 def _check_weights(weights: object) -> None:
@@ -369,7 +370,7 @@ def _opened(source: Source, chip: Chip | str | Path | None, overrides: Sequence[
 
 def _read(source: Source, overrides: Sequence[str]) -> tuple[Run | None, Config]:
     if isinstance(source, str | Path):
-        if os.path.isfile(source) or (Path(source).suffix == ".toml" and not os.path.isdir(source)):
+        if os.path.isfile(source) or (Path(source).suffix.lower() == ".toml" and not os.path.isdir(source)):
             return None, configuration.load(source, overrides)
         run = runs.load(source, overrides)
         return run, run.config
@@ -425,5 +426,5 @@ def _check_data(corpus: Corpus, weights: Checkpoint, run: Run, config: Config, o
         return
     named = any(dotted(name)[0].startswith(OF_THE_DATA) for name in overrides[::2] if name != "--chip")
     if not named and config.data == runs.load(run.path).config.data:
-        cure = f"to evaluate on them all the same, add --data.name {corpus.name}"
+        cure = f"to evaluate on them all the same, add {setting('data.name', corpus.name)}"
         raise DataError(f"data '{corpus.name}' are not those that '{weights.source}' was trained on: {cure}")

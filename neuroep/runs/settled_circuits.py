@@ -16,7 +16,7 @@ from neuroep.engines.chip.attention import HeldPatterns
 from neuroep.engines.chip.neurons import ChipNeurons
 from neuroep.engines.clamped import Clamped
 from neuroep.engines.settling import Settled
-from neuroep.errors import ConfigError, unknown
+from neuroep.errors import ConfigError, given_as, unknown
 from neuroep.network import AttentionLayer, DenseLayer, DenseSynapse, Synapse
 from neuroep.runs.neuron_nodes import Contribution, NeuronNodes, node_of
 from neuroep.runs.session import Session
@@ -98,7 +98,8 @@ class SettledCircuits:
                 self._reads += self._reads_of_patterns(self.network.attention_layer(name_of), held)
         self.elements = sum(read.circuit.circuit.elements for read in self._reads)
         if self.elements > MOST:
-            size, cure = f"{self.elements:,} devices and segments", "choose by --array NAME, or fewer --tokens N"
+            size = f"{self.elements:,} devices and segments"
+            cure = given_as("choose by --array NAME, or fewer --tokens N", "choose by arrays=[NAME], or fewer tokens=N")
             raise ConfigError(f"the netlist would have {size}, at most {MOST:,}: {cure}")
 
     def _whole(self, layer: DenseLayer) -> bool:

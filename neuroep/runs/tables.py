@@ -81,6 +81,10 @@ class Tabular(ABC):
             raise ConfigError(f"cannot write '{path}': {reason(error)}") from None
         return Path(path)
 
+    def __repr__(self) -> str:
+        """Return its caption on one line: rows, settings and weights are long."""
+        return f"<{type(self).__name__}: {'; '.join(self.caption().splitlines())}>"
+
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
         return as_html(self.summary(), self.caption(), self.units())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from neuroep.errors import CheckpointError, ConfigError, nearest
+from neuroep.errors import CheckpointError, ConfigError, given_as, nearest
 from neuroep.network import Network
 from neuroep.runs import weight_files
 
@@ -121,7 +121,7 @@ class TensorMatch:
         found = shape[::-1] if turned else shape
         if found != wanted:
             fits, other = ("it fits as it is", name) if turned else ("its transpose fits", f"{name}{TRANSPOSE}")
-            cure = f": {fits}, --map {other}={ours}" if found[::-1] == wanted else ""
+            cure = f": {fits}, {_named(other, ours)}" if found[::-1] == wanted else ""
             what = f"is of shape {found}, {_parameter(ours, wanted)} is wanted{cure}"
             raise CheckpointError(f"'{self.file}': '{theirs}' {what}")
 
@@ -143,8 +143,8 @@ class TensorMatch:
             start = theirs.rpartition(".")[0]
             under = [one for one in self.held if start and one.startswith(f"{start}.")]
             several = len(under) > 1 and set(under) <= set(self._left)
-            cure = f"if it is none of its weights, leave it out by --map {theirs}={NOTHING}"
-            cure += f", or all {len(under)} of '{start}' by --map {start}={NOTHING}" if several else ""
+            cure = f"if it is none of its weights, leave it out by {_unused(theirs)}"
+            cure += f", or all {len(under)} of '{start}' by {_unused(start)}" if several else ""
             what = _described(weight_files.shape_of(self.held[theirs]))
             raise CheckpointError(f"'{self.file}': the network has no place for '{theirs}', {what}: {cure}")
         self.names = {ours: self.names[ours] for ours in self.wanted}
@@ -154,13 +154,13 @@ class TensorMatch:
         shape = self.wanted[ours]
         if fitting:
             may = " or ".join(fitting)
-            return f"{_parameter(ours, shape)} may be {may}: say which by --map {fitting[0]}={ours}"
+            return f"{_parameter(ours, shape)} may be {may}: say which by {_named(fitting[0], ours)}"
         turned = [theirs for theirs in self._left if weight_files.shape_of(self.held[theirs]) == shape[::-1]]
         if turned and len(shape) == 2:
-            cure = f"'{turned[0]}' is its transpose, --map {turned[0]}{TRANSPOSE}={ours}"
+            cure = f"'{turned[0]}' is its transpose, {_named(f'{turned[0]}{TRANSPOSE}', ours)}"
             return f"{_parameter(ours, shape)} is missing; {cure}"
         left = ", ".join(f"'{name}' {_described(weight_files.shape_of(self.held[name]))}" for name in self._left[:8])
-        zero = f"; if there is none, --map {ZEROS}={ours}" if ours.endswith(".bias") else ""
+        zero = f"; if there is none, {_named(ZEROS, ours)}" if ours.endswith(".bias") else ""
         found = f"no tensor that is left has that shape: {left}" if left else "no tensor is left"
         return f"{_parameter(ours, shape)} is missing: {found}{zero}"
 
@@ -181,3 +181,13 @@ def _parameter(name: str, shape: Shape) -> str:
 
 def _described(shape: Shape | None) -> str:
     return "no tensor" if shape is None else f"of shape {shape}"
+
+
+def _named(theirs: str, ours: str) -> str:
+    """Say how it is given whose parameter a tensor is."""
+    return given_as(f"--map {theirs}={ours}", f"names={{'{ours}': '{theirs}'}}")
+
+
+def _unused(theirs: str) -> str:
+    """Say how it is given that a tensor is no parameter's."""
+    return given_as(f"--map {theirs}={NOTHING}", f"left_out=['{theirs}']")

@@ -22,7 +22,7 @@ from hw_models.keywords import checked
 from hw_models.reading import Entries, Page
 from hw_models.text import shown
 from neuroep.data.batch import Batch
-from neuroep.errors import CheckpointError, ConfigError, DivergenceError
+from neuroep.errors import CheckpointError, ConfigError, DivergenceError, given_as
 from neuroep.runs import (
     advice,
     checkpoints,
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from neuroep.data.corpus import Corpus
     from neuroep.engines.engine import Engine
 
-FREE = "choose another, or add --resume to continue its run"
-"""What to do about a directory that holds something."""
 SWEEPS = ("free_steps", "nudged_steps")
 """Health numbers that are sweeps of the phases of a batch."""
 Report = Callable[[Entries], None]
@@ -115,7 +113,7 @@ def train(
     out, config = Path(out), _configuration(source, overrides)
     goes_on = resume and os.path.isdir(out) and bool(os.listdir(out))
     if not goes_on:
-        folders.check_free(out, FREE)
+        folders.check_free(out, _taken())
     followed = None if recipe is None else _followed(recipe, config, overrides, out if goes_on else None, corpus)
     if followed is not None:
         config = configuration.changed(config, recipes.overrides(followed))
@@ -129,6 +127,11 @@ def train(
     run, parts, about = _started(config, out, start, corpus, followed)
     with locks.held(out, "run"):
         return _epochs(run, parts, about, progress, report, diagnose)
+
+
+def _taken() -> str:
+    """Return what to do about a directory that holds something."""
+    return f"choose another, or add {given_as('--resume', 'resume=True')} to continue its run"
 
 
 def _followed(
@@ -195,7 +198,7 @@ def _started(
     followed: Sequence[recipes.Choice] | None,
 ) -> tuple[Run, Session, About]:
     """Build everything, calibrate a chip, then make the run directory with the initial weights."""
-    folders.check_free(out, FREE)
+    folders.check_free(out, _taken())
     check_update(config)
     weights = None if start is None else runs.load(start).checkpoint(optimiser=False)
     parts = Session.open(config, corpus=corpus, weights=weights, age=_young(config))
@@ -221,7 +224,7 @@ def _resumed(config: Config, out: Path, corpus: Corpus | None) -> tuple[Run, Ses
     run = runs.load(out)
     saved = run.checkpoint()
     if saved.about.format == checkpoints.OLD:
-        found = "an earlier version made it, without digests; start a new run --from it"
+        found = f"an earlier version made it, without digests; start a new run {given_as('--from it', 'with start=')}"
         raise CheckpointError(f"cannot resume '{out}': {found}")
     if not saved.about.data:
         raise CheckpointError(f"cannot resume '{out}': it holds imported weights and no training to resume")

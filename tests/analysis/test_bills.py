@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from analysis.drawing.bills import plot_bills, sources, table
 
 import numpy as np
@@ -128,3 +130,15 @@ def test_points_of_a_grid_are_named_by_their_values():
     for text in ax.texts:
         box = text.get_window_extent()
         assert page.x0 <= box.x0 and box.x1 <= page.x1 and ax.bbox.y0 < box.y0, text.get_text()
+
+
+@pytest.mark.parametrize("last", [1.0, 2.0], ids=["below on the right", "above on the left"])
+def test_names_of_near_points_stand_apart(last):
+    """Of three points within 1.5 uJ and 0.6 %, the names lay over each other."""
+    price, accuracy = [0.4e-6, last * 1e-6, last * 1.02e-6, last * 1.04e-6, 2.2e-6], [0.846, 0.9, 0.904, 0.906, 0.896]
+    ax = of_sweeps.plot_price(of_sweeps.Priced("energy", [f"bits {n}, repeats 4" for n in range(5)], accuracy, price))
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert len(boxes) == 4
+    for first, second in itertools.combinations(boxes, 2):
+        assert not (first.overlaps(second) and min(first.y1, second.y1) - max(first.y0, second.y0) > 2)

@@ -46,6 +46,14 @@ def test_beginnings_are_nearer_than_words_as_long():
     assert errors.begun("--", ("--out",)) == []
 
 
+def test_what_is_given_is_named_as_the_reader_gives_it():
+    asked = errors.given_as("--resume", "resume=True"), errors.setting("chip", "pcm")
+    assert asked == ("resume=True", 'overrides=["--chip", "pcm"]')
+    with errors.of_commands():
+        assert (errors.given_as("--resume", "resume=True"), errors.setting("chip", "pcm")) == ("--resume", "--chip pcm")
+    assert errors.given_as("--resume", "resume=True") == "resume=True", "behind a command Python is spoken again"
+
+
 def test_nearest_path(tmp_path):
     """Files of an ending, or folders, by one rule: what is much like it, and nothing that is not."""
     for name in ("mychip.toml", "mychop.txt", "reviews.toml"):

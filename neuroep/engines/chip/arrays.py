@@ -138,6 +138,11 @@ class CrossbarArray(Part):
         for crossbar in self._crossbars:
             crossbar.read_at(seconds)
 
+    @property
+    def age(self) -> float:
+        """How long after their last write devices are read [s]."""
+        return self.crossbar.ahead
+
     @contextmanager
     def aged(self) -> Iterator[None]:
         """Read the devices at the chip's ``device.age`` inside."""

@@ -261,6 +261,11 @@ class ChipSubstrate(ExactSubstrate):
         if self.clock.passes:
             self.clock.wrote(max((array.update_seconds for array in self._arrays.values()), default=0.0))
 
+    @property
+    def age(self) -> float:
+        """How long after their last write the devices of the crossbars are read [s]."""
+        return max((part.age for part in self._parts()), default=0.0)
+
     @contextmanager
     def aged(self) -> Iterator[None]:
         """Read all crossbars at the chip's ``device.age`` inside; the time that passes there is put back."""

@@ -92,7 +92,7 @@ def test_time_constants_by_layer_are_a_value(trained):
 @pytest.mark.parametrize(
     ("overrides", "named", "line"),
     [
-        ((), (), "an ablation needs a chip: add --chip NAME"),
+        ((), (), "an ablation needs a chip: add overrides=[\"--chip\", \"NAME\"]"),
         (("--chip", "ideal"), (), "chip 'ideal' has no effect: there is nothing to switch off"),
         (("--chip", "ideal", "--chip.readout.bits", "6"), (), "chip 'ideal' has no effect that mode 'deploy' sees"),
         (("--chip", "pcm"), ("read nose",), "unknown effect 'read nose': "),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from analysis.drawing import fitting, html, style
 
 import numpy as np
+from matplotlib.ticker import EngFormatter
 
 
 def test_a_legend_over_a_point_is_moved() -> None:
@@ -27,6 +30,37 @@ def test_a_narrow_picture_keeps_its_texts_within() -> None:
     page = html.picture(ax, "caption")
     assert "<picture><source media=" in page and 'class="wide"' not in page
     assert ax.figure.get_size_inches()[0] == fitting.NARROW and fitting.fits(ax.figure)
+
+
+def test_the_name_of_an_axis_beside_long_names_stays_within() -> None:
+    """It was cut, so that the picture of pairs of effects scrolled on a phone."""
+    ax = style.axes(None, 7.2, 3.9)
+    ax.errorbar([-5.0, -4.0], [0, 1], xerr=[5.0, 2.4], fmt="o", label="mean and standard error")
+    ax.set_yticks([0, 1], ["stuck devices x read noise", "on/off ratio x stuck devices"])
+    style.dress(ax, x="gain with both off, beyond the sum of both gains [points]", y="pair of effects", title="Pairs")
+    assert fitting.narrow(ax.figure)
+
+
+def test_numbers_of_a_narrow_axis_stand_apart() -> None:
+    """Those of a latency, 300 us to 450 us, ran into each other."""
+    ax = style.axes(None, 8.2, 4.4)
+    ax.plot([288e-6, 460e-6], [50.0, 48.1], "o")
+    ax.xaxis.set_major_formatter(EngFormatter("s"))
+    style.dress(ax, x="latency of a classification", y="accuracy [%]")
+    assert fitting.narrow(ax.figure)
+    ax.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+    assert len(boxes) >= 3 and all(right.x0 - left.x1 >= fitting.APART for left, right in pairwise(boxes))
+
+
+def test_one_epoch_has_one_number() -> None:
+    """Its axis was numbered from 0.945 to 1.050."""
+    ax = style.axes(None, 4.0, 3.0)
+    ax.plot([1], [53.7], "o")
+    style.whole_steps(ax)
+    ax.figure.draw_without_rendering()
+    low, high = ax.get_xlim()
+    assert [place for place in ax.xaxis.get_majorticklocs() if low <= place <= high] == [1]
 
 
 def test_names_end_a_line_behind_a_part_of_theirs() -> None:

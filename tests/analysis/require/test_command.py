@@ -44,7 +44,7 @@ def test_flags_reach_the_front(neuroep, learned, tmp_path):
     [
         (("--target", "0.9"), "--field"),
         (("--field", "chip.adc.bits"), "no target is given"),
-        (("--field", "chip.adc.bitz=2:4", "--target", "0.9"), "did you mean '--chip.adc.bits'?"),
+        (("--field", "chip.adc.bitz=2:4", "--target", "0.9"), "did you mean 'chip.adc.bits'?"),
         (("--field", "chip.adc.bits", "--target", "90"), "target is 90.0: allowed are shares between 0 and 1"),
         (("--field", "chip.adc.bits", "--target", "0.9", "--until", "0.1"), "--until"),
         (("--field", "chip.adc.bits", "--target", "0.9", "--steps", "1"), "steps is 1: a range has at least 2"),

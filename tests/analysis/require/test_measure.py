@@ -132,7 +132,7 @@ def test_a_requirement_of_a_configuration_learns(required, tiny):
 @pytest.mark.parametrize(
     ("fields", "settings", "line"),
     [
-        (["chip.adc.bits"], {}, "no target is given: add --target 0.87, or --against energy"),
+        (["chip.adc.bits"], {}, "no target is given: add target=0.87, or against='energy'"),
         (["chip.adc.bits"] * 3, {"target": 0.9}, "field chip.adc.bits is given twice"),
         (["chip.adc.bits", "chip.dac.bits", "chip.device.mismatch=0,1"], {"target": 0.9}, "3 fields are given: with a"),
         (["chip.adc.bits", "chip.device.mismatch=0..1"], {"against": "energy", "steps": 1000}, "have 11000 points"),

@@ -29,14 +29,14 @@ def test_values_in_their_order(text, steps, texts):
 @pytest.mark.parametrize(
     ("texts", "steps", "line"),
     [
-        ([], 17, "no field is named: add --field chip.adc.bits=2:10"),
+        ([], 17, "no field is named: add fields=[\"chip.adc.bits=2:10\"]"),
         (["chip.device.mismatch"], 17, "say among which values to look, for example chip.device.mismatch=0..0.5"),
         (["chip.adc.bits=4"], 17, "a requirement needs at least two values"),
         (["chip.adc.bits=none,4"], 17, "'none' is no number, and has no place in an order"),
         (["chip.device.mismatch=0:0.3"], 17, "'0:0.3' counts whole numbers; list the values, or take the range 0..0.3"),
         (["chip.device.mismatch=0:1e-1:0.02"], 17, "or take the range 0..1e-1 where one is asked for"),
         (["chip=pcm,rram"], 17, "'pcm' is no number"),
-        (["chip.adc.bitz=3:4"], 17, "did you mean '--chip.adc.bits'?"),
+        (["chip.adc.bitz=3:4"], 17, "did you mean 'chip.adc.bits'?"),
         (["chip.adc.bits=3:4", "chip.adc.bits=5:6"], 17, "field chip.adc.bits is given twice"),
         (["chip.device.mismatch=0..1"], 1, "steps is 1: a range has at least 2"),
         (["chip.device.mismatch=0..1"], 2.5, "steps is 2.5: allowed are whole numbers from 1"),

@@ -59,7 +59,7 @@ def test_flags_reach_the_sweep(neuroep, trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--vary", "chip.adc.bitz=3"], "did you mean '--chip.adc.bits'"),
+        (["--vary", "chip.adc.bitz=3"], "did you mean 'chip.adc.bits'"),
         (["--vary", "chip.adc.bits="], "no values"),
         (["--vary", "chip.adc.bits"], "should be NAME=VALUES"),
         (["--vary", "chip.adc.bits=99"], "chip.adc.bits = 99"),

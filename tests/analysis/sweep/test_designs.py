@@ -39,8 +39,8 @@ def test_reads_values(text, name, choices):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("chip.adc.bitz=3", "did you mean '--chip.adc.bits'"),
-        ("adc.bits=3", "did you mean '--chip.adc.bits'"),
+        ("chip.adc.bitz=3", "did you mean 'chip.adc.bits'"),
+        ("adc.bits=3", "did you mean 'chip.adc.bits'"),
         ("chip.adc.bits", "should be NAME=VALUES"),
         ("=3", "no name"),
         ("chip.adc.bits=", "no values"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import shutil
@@ -104,12 +105,17 @@ def test_a_failed_trial_stops_no_other(sweep, tmp_path, monkeypatch):
     assert mended.rows == sweep(BITS, out=tmp_path / "whole", seeds=2).rows
 
 
-def test_divergence_is_recorded(sweep, tiny):
+def test_divergence_is_recorded(sweep, tiny, tmp_path):
     found = sweep(
         ["optimiser.dense_rate=1e-3,1e30"], tiny, overrides=["--optimiser.kind", "sgd", "--potential", "linear"]
     )
     assert found.rows[0]["error"] is None
     assert "not finite" in found.rows[1]["error"] and "\n" not in found.rows[1]["error"]
+    with found.to_csv(tmp_path / "all.csv").open(encoding="utf-8", newline="") as file:
+        kept, failed = csv.DictReader(file)
+    assert (failed["optimiser.dense_rate"], failed["accuracy"]) == ("1e+30", "")
+    assert failed["error"] == found.rows[1]["error"]
+    assert kept["error"] == "" and float(kept["accuracy"]) == found.rows[0]["accuracy"]
 
 
 class Shuffled(Executor):

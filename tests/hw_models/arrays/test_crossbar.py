@@ -752,8 +752,9 @@ def test_pulses_carry_a_weight_beyond_the_range_whatever_else_acts(mapped, other
 
 def test_failures():
     bar = Crossbar(Chip(), SHAPE, 0, "hidden")
-    with pytest.raises(ChipError, match="hidden: nothing is programmed yet"):
-        bar.forward(np.ones((1, 11), dtype=np.float32))
+    for unknown in (bar.weights, bar.conductances, bar.device_lines, lambda: bar.forward(np.ones((1, 11), "float32"))):
+        with pytest.raises(ChipError, match="hidden: nothing is programmed yet"):
+            unknown()
     with pytest.raises(ChipError, match=r"hidden: weights of shape \(2, 2\), the crossbar holds \(7, 11\)"):
         bar.program(np.ones((2, 2)))
 

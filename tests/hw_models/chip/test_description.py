@@ -444,3 +444,12 @@ def test_numbers_of_numpy_are_numbers():
     for wrong in (np.float64(6.5), np.bool_(True), np.str_("6")):
         with pytest.raises(ChipError, match=rf"adc.bits = {wrong.item()!r}: should be a whole number"):
             Chip.parse({"adc": {"bits": wrong}})
+
+
+def test_endings_of_files_may_be_in_capitals(tmp_path, monkeypatch):
+    """``MINE.TOML`` was taken for the name of a preset."""
+    monkeypatch.chdir(tmp_path)
+    files.save(Chip.parse({"name": "mine", "adc": {"bits": 6}}), "MINE.TOML")
+    assert files.load("MINE.TOML").adc.bits == 6
+    with pytest.raises(ChipError, match=r"did you mean 'MINE\.TOML'\?$"):
+        files.load("./MIME.toml")

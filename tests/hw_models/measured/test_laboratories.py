@@ -186,7 +186,7 @@ LEAVES: dict[str, tuple[list[str], str]] = {
     ),
     "a series with directions": (
         ["time,write,polarity,G (uS)", *(f"{n},1,{'+-'[n % 2]},{5 + n % 2}" for n in range(9))],
-        "column 'polarity' has pulses up and down: pulses need a column 'pulse' or 'number', or give --kind retention",
+        "column 'polarity' has pulses up and down: pulses need a column 'pulse' or 'number', or give kind='retention'",
     ),
     "currents of a channel": (
         ["time,channel (nA),G (uS)", *(f"{n},{(-1) ** n},{5 + n % 2}" for n in range(9))],

@@ -43,7 +43,7 @@ def test_noise_of_reads_alone_leaves_no_write_noise(tmp_path: Path) -> None:
     assert "Nothing clear is left, and no pulse.write_noise is written: 0 [0, 0] means that." in found.as_text()
     alone = fit_files(files[:1], response="constant", g_min=G_MIN, g_max=G_MAX)
     assert alone.chip.device.pulse.write_noise * STEP / 10 > 0.08 * STEP
-    assert f"pulse.write_noise = {alone.chip.device.pulse.write_noise:g} dw_min. --readings" in alone.as_text()
+    assert f"pulse.write_noise = {alone.chip.device.pulse.write_noise:g} dw_min. readings=" in alone.as_text()
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -72,7 +72,7 @@ def test_the_response_is_chosen_by_cycles_left_out() -> None:
 def test_a_response_that_does_not_fit_says_so() -> None:
     fit = fitted("ecram", "constant", devices=5, cycles=4)
     assert fit.notes[-1].startswith("Response 'constant' does not fit: mean steps differ from it (chi^2")
-    assert fit.notes[-1].endswith("take --response table.")
+    assert fit.notes[-1].endswith("take response='table'.")
 
 
 def test_what_is_not_told_is_said() -> None:
@@ -314,4 +314,7 @@ def test_steps_that_shrink_without_an_end_are_said_to_go_on() -> None:
         g[:, k] = g[:, k - 1] + 2.5 * np.exp(-g[:, k - 1] / 8) * (1 + 0.3 * random.normal(size=4))
     fit = fit_response(g + random.normal(0, 0.05, g.shape), [1] * 40, response="exponential")
     assert any("of the largest: w_max is where they end, and more pulses may lead" in note for note in fit.notes)
+    for name in ("w_max", "g_max"):
+        ends = fit.estimates[name]
+        assert ends.low < ends.value and ends.high == np.inf and not ends.told, "it may be anywhere beyond"
     assert not any("more pulses may lead" in note for note in fitted("idealised").notes)

@@ -56,7 +56,7 @@ def test_shares_of_pulses_are_of_the_range_that_is_given(
 ) -> None:
     found = read_curves(pulses(tmp_path, title, factor, sign))
     assert found.conductance[0] == pytest.approx(25 * np.array(SHARE))
-    assert found.notes[-1].endswith("; --g-min and --g-max say what they are.")
+    assert found.notes[-1].endswith("; g_min= and g_max= say what they are.")
     found = read_curves(pulses(tmp_path, title, factor, sign), g_max=50.0)
     assert found.conductance[0] == pytest.approx(50 * np.array(SHARE))
     found = read_curves(pulses(tmp_path, title, factor, sign), g_min=10.0, g_max=50.0)
@@ -75,7 +75,7 @@ def test_nothing_is_guessed_of_numbers_below_one(tmp_path: Path) -> None:
     """They were taken for uS without a word."""
     with pytest.raises(ChipError, match=r"column 'G' has no unit and lies within 0\.1 to 0\.9: name it") as raised:
         read_curves(pulses(tmp_path, "G"))
-    told = "name it 'g [uS]' if it is in uS, '1' in place of 'uS' if it is a share; option --g-max G says how many uS"
+    told = "name it 'g [uS]' if it is in uS, '1' in place of 'uS' if it is a share; g_max=G says how many uS"
     assert told in str(raised.value)
     assert read_curves(pulses(tmp_path, "G [uS]")).conductance[0] == pytest.approx(SHARE)
 
@@ -94,7 +94,7 @@ def test_plain_numbers_are_told_by_a_note(tmp_path: Path) -> None:
 
 def test_what_is_in_uS_asks_for_g_max(tmp_path: Path) -> None:
     noise = table(tmp_path, "conductance [%],sigma [%]", [f"{10 * n},{0.2 * n}" for n in range(1, 9)])
-    with pytest.raises(ChipError, match=r"are shares, 0\.1 to 0\.8: option --g-max G says how many uS 1 is"):
+    with pytest.raises(ChipError, match=r"are shares, 0\.1 to 0\.8: g_max=G says how many uS 1 is"):
         laid_out(noise, "read_noise")
     found = laid_out(noise, "read_noise", 10.0, 30.0)[0]
     assert found.numbers("conductance") == pytest.approx(10 + 2.0 * np.arange(1, 9))
@@ -158,6 +158,6 @@ def test_shares_beside_conductances_ask_for_g_max(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text((tmp_path / "a.csv").read_text().replace("G [1]", "G [uS]"))
     (tmp_path / "reads.csv").write_text("g [uS],sigma [uS]\n" + "\n".join(f"{g},{0.1 * g}" for g in range(1, 9)))
     for other, told in (("b.csv", "and other curves in uS"), ("reads.csv", "and reads.csv in uS")):
-        with pytest.raises(ChipError, match=rf"\.csv: conductances are shares, {told}: option --g-max G") as raised:
+        with pytest.raises(ChipError, match=rf"\.csv: conductances are shares, {told}: g_max=G") as raised:
             fit_files([tmp_path / "a.csv", tmp_path / other])
         assert "\n" not in str(raised.value)

@@ -145,6 +145,6 @@ def test_swept_currents_are_asked_after(tmp_path: Path) -> None:
     volts = np.linspace(-1, 1, 21)
     lines = [f"{v:.4f},{9 * v + v**3:.6f}" for v in volts]
     assert kind_of(table(tmp_path, "V (V),I (uA)", *lines)) == "iv"
-    with pytest.raises(ChipError, match=r"are the columns swapped\? Sweeps of currents take --kind iv"):
+    with pytest.raises(ChipError, match=r"are the columns swapped\? Sweeps of currents take kind='iv'"):
         kind_of(table(tmp_path, "I (uA),V (V)", *lines))
     assert kind_of(table(tmp_path, "I (uA),V (V)", *lines), "iv") == "iv"

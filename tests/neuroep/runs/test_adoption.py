@@ -198,7 +198,7 @@ def test_command(tmp_path, tiny, file, neuroep, weights):
 
 
 def test_a_transpose_that_should_be_none_is_told_as_it_is(tmp_path, tiny, weights):
-    """The line gave as its cure the very --map that it refused."""
+    """The line gave as its cure the very name that it refused."""
     save(tmp_path / "w.npz", weights)
-    with pytest.raises(CheckpointError, match=r"it fits as it is, --map dense_1\.weight=dense_1\.weight$"):
+    with pytest.raises(CheckpointError, match=r"it fits as it is, names=\{'dense_1\.weight': 'dense_1\.weight'\}$"):
         adoption.adopt(tmp_path / "w.npz", tiny, tmp_path / "run", names={"dense_1.weight": "dense_1.weight.T"})

@@ -165,7 +165,7 @@ class TestAged:
         drifts = {"drift_mean": [0.0, 0.05, 0.05, 0.05], "age": 1e5}
         (line,) = self.lines(drifts, test=0.5, validation=0.75)
         assert line.startswith("test, 30% below training, is evaluated chip.device.age = 100000 s after the last write")
-        assert line.endswith("evaluate with --chip.device.age 0 to tell what age costs from what was not learned")
+        assert line.endswith("evaluate with chip.device.age = 0 to tell what age costs from what was not learned")
         assert self.lines({"read_noise": 0.1}, test=0.5) == [] and self.lines(drifts, test=0.71) == []
 
     def test_whatever_ages(self):

@@ -94,7 +94,7 @@ def test_a_fault_is_named_with_the_file_in_which_it_stands(plain, write):
         files.load(above)
     assert load(plain, ["--chip", above, "--chip.adc.bits", "6"]).chip.adc.bits == 6
     assert line_of(plain, ["--chip", below, "--chip.adc.bits", "41"]).startswith("chip.adc.bits = 41: ")
-    assert "; it is a field of a chip: a chip's file is given by --chip, " in line_of(below)
+    assert "; it is a field of a chip: a chip's file is given by chip=, " in line_of(below)
     own = write("own.toml", "[chip.adc]\nbits = 42\n")
     assert line_of(own).startswith(f"{own}: chip.adc.bits = 42: ")
     named = write("named.toml", f"[chip]\npreset = '{below}'\n")

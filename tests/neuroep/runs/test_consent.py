@@ -18,7 +18,8 @@ from neuroep.runs import config as configuration, deployment, directory as runs,
 from tests.neuroep.data.files import WORDS, write_csv
 
 ROWS = [("the film was good", 1), ("the film was bad", 0), ("not good", 0), ("a dog runs", 1)]
-LINE = r"w\.kv': a pickle \(\.kv\) that only the run names; if you trust it, name it again: --data\.vectors"
+LINE = r"w\.kv': a pickle \(\.kv\) that only the run names; if you trust it, name it again: "
+LINE += r"(?:overrides=\[.)?--data\.vectors"
 
 
 class Payload:

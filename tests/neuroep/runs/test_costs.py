@@ -199,7 +199,7 @@ def test_a_chip_that_cannot_learn_with_these_settings_has_no_update():
 @pytest.mark.parametrize(("source", "given", "line"), [
     (opened, {}, "chip 'test' has no constants of cost|chip 'ideal' has no constants of cost"),
     (opened, {"chip": "pcm"}, "chip or overrides are given with a session"),
-    (lambda _: "examples/configs/reviews.toml", {}, "there is no chip to be priced: add --chip NAME"),
+    (lambda _: "examples/configs/reviews.toml", {}, "there is no chip to be priced: add chip=NAME"),
     (lambda _: "examples/configs/reviews.toml", {"samples": 0}, "samples"),
 ])  # fmt: skip
 def test_what_cannot_be_priced_is_told_in_one_line(source, given, line):
@@ -308,3 +308,12 @@ def test_iterations_of_a_write_are_in_the_time_of_its_row():
     assert latency.update(tally, Constants(often)) == near(20 * latency.update(tally, Constants(once)))
     timed = often.model_copy(update={"timing": often.timing.model_copy(update={"row": 1e-5})})
     assert latency.update(tally, Constants(timed)) == near(8 * 1e-5)
+
+
+@pytest.mark.parametrize("age", [0.0, 50.0, 86400.0])
+def test_a_bill_of_an_update_leaves_devices_at_the_age_they_were_read_at(age):
+    """It left them at ``device.age``, whatever the session had been opened at."""
+    session = opened("pcm")
+    session.engine.read_at(age)
+    costs.learned(session)
+    assert session.engine.age == age

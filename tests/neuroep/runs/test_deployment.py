@@ -48,7 +48,7 @@ def test_seeds_are_chips_and_their_spread_is_reported(trained):
 
 
 def test_seeds_need_a_chip(trained):
-    with pytest.raises(ConfigError, match="add --chip NAME"):
+    with pytest.raises(ConfigError, match="add chip=NAME"):
         deployment.deploy(trained, seeds=2)
     with pytest.raises(ConfigError, match="seeds is 0"):
         deployment.deploy(trained, overrides=NOISY, seeds=0)

@@ -248,7 +248,7 @@ def test_command(neuroep, trained, tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "line"),
     [
-        ({"chip": None}, ConfigError, "there is no chip to export: add --chip NAME"),
+        ({"chip": None}, ConfigError, "there is no chip to export: add chip=NAME"),
         ({"chip": "loihi"}, ConfigError, "is event_driven: it holds integers"),
         ({"sample": 10**6}, DataError, "sample is 1000000: split 'test' of data 'reviews' has 1000 samples, 0 to 99"),
         ({"sample": -1}, ConfigError, "sample is -1: allowed are whole numbers from 0"),

@@ -98,6 +98,21 @@ def test_what_ages_until_the_chip_is_read_is_seen():
     assert seen[0.0].blurred < recipes.BLURRED < seen[86400.0].blurred
 
 
+def test_where_noise_keeps_phases_from_settling_their_sweeps_are_counted():
+    """An epoch then advised what the recipe had left out."""
+    settling = {"free_steps": 6, "nudged_steps": 6, "tolerance": 0.001, "nudged_tolerance": 0.0}
+    held = config.parse(settings({"device.read_noise": 1.0}, settling=settling))
+    found = {choice.setting: choice.line for choice in recipes.auto(held)}
+    line = "settling.stop = calibrated: read noise keeps free phases from settling to their tolerance"
+    assert found["settling.stop"] == line
+    for other, given in (
+        (held, ["--settling.stop", "tolerance"]),
+        (config.changed(held, ["--settling.tolerance", "0"]), []),
+        (config.changed(held, ["--chip.device.read_noise", "0", "--chip.device.mismatch", "0.1"]), []),
+    ):
+        assert "settling.stop" not in {choice.setting for choice in recipes.auto(other, given)}
+
+
 def test_devices_are_left_alone_until_they_move_by_what_a_writing_is_off_by():
     found = chosen(WRITTEN | {"device.programming_noise": [2.0]})
     assert 0.08 <= float(found["chip.update.write_threshold"].value) <= 0.2
@@ -229,7 +244,7 @@ def test_a_run_goes_on_with_what_was_chosen_at_its_start(tmp_path):
 def test_what_is_no_recipe_or_has_no_chip_is_refused_and_nothing_is_written(tmp_path, capsys):
     with pytest.raises(ConfigError, match="recipe"):
         training.train(config.parse(settings(PCM)), tmp_path / "run", recipe="atuo", progress=False)
-    with pytest.raises(ConfigError, match="name one with --chip"):
+    with pytest.raises(ConfigError, match=r'name one with overrides=\["--chip", "NAME"\]'):
         training.train(config.parse(settings(None)), tmp_path / "run", recipe="auto", progress=False)
     assert list(tmp_path.iterdir()) == []
     file = tmp_path / "config.toml"

@@ -177,7 +177,8 @@ def test_what_is_no_source_is_one_line(source, message):
 def test_data_that_have_changed_are_refused_unless_they_are_named(run, tmp_path):
     saved = runs.load(run).checkpoint()
     changed = replace(saved, about=replace(saved.about, data="other data"))
-    with pytest.raises(DataError, match=r"are not those that .* was trained on: .*add --data.name reviews"):
+    cure = r'add overrides=\["--data.name", "reviews"\]$'
+    with pytest.raises(DataError, match=rf"are not those that .* was trained on: .*{cure}"):
         Session.open(run, weights=changed)
     assert Session.open(run, weights=changed, overrides=["--data.name", "reviews"]).corpus.name == "reviews"
 

@@ -186,3 +186,10 @@ def test_importing_costs_no_pandas(process):
     """It is slow, and most never ask for a DataFrame."""
     code = "import sys; import neuroep.runs.tables, neuroep.runs.deployment; print('pandas' in sys.modules)"
     assert process("-c", code).communicate(timeout=600)[0] == "False\n"
+
+
+def test_a_result_at_the_prompt_is_a_line(trained):
+    """That of a sweep was its settings, its versions and all of its rows, 4,000 letters for one trial."""
+    for found in (runs.load(trained), package.evaluate(trained)):
+        shown = repr(found)
+        assert shown.startswith(f"<{type(found).__name__}: ") and "\n" not in shown and len(shown) < 500

@@ -270,9 +270,14 @@ def test_a_kill_loses_at_most_the_epoch_in_hand(tiny, tmp_path, process, seconds
 
 def test_a_used_directory_is_refused(tiny, trained):
     before = bits(trained)
-    with pytest.raises(ConfigError, match="is not empty: choose another, or add --resume"):
+    with pytest.raises(ConfigError, match=r"is not empty: choose another, or add resume=True to continue its run$"):
         train(tiny, trained)
     assert bits(trained) == before
+
+
+def test_a_used_directory_is_refused_in_the_words_of_the_command(neuroep, tiny, trained):
+    found = neuroep("train", tiny, "--out", trained)
+    assert found.code == 2 and found.line.endswith("not empty: choose another, or add --resume to continue its run")
 
 
 def test_resuming_with_other_settings_is_refused(tiny, trained):

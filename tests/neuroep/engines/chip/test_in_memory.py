@@ -13,8 +13,9 @@ from neuroep.engines.chip.rules.in_memory import LEFT_OUT, InMemory
 from neuroep.engines.chip.rules.rule import Place
 from neuroep.engines.numba.substrate import Setting
 from neuroep.engines.workers import Workers
+from neuroep.errors import ConfigError
 from neuroep.learning.contrast import Contrast, Held, Moved
-from neuroep.learning.optimisers import SGD
+from neuroep.learning.optimisers import SGD, Adam
 from tests.neuroep.engines.chip.conftest import nested
 
 SHAPE = (20, 30)
@@ -159,3 +160,27 @@ def test_references_of_weights_lie_where_weights_can_be_held():
     near = made("mixed_precision", **fields, **soft)
     np.testing.assert_array_equal(near.devices.reference, symmetry_points(near.devices.sides[0]))
     assert np.abs(near.devices.reference).mean() > 0.05
+
+
+class Pulses(InMemory):
+    """A rule of one's own whose devices hold all that it knows."""
+
+
+class Gathers(InMemory):
+    """A rule of one's own with a digital matrix beside its devices."""
+
+    accumulates = True
+
+
+def test_a_rule_of_ones_own_refuses_what_its_devices_cannot_follow():
+    """Moments are digital: only a rule that gathers in digital memory has a place for them, and neither decays."""
+    for rule in (Pulses, Gathers):
+        rule.refuse(SGD(), "own")
+        with pytest.raises(ConfigError, match=r"weight_decay.*'own'"):
+            rule.refuse(SGD(weight_decay=0.1), "own")
+    Gathers.refuse(SGD(momentum=0.9), "own")
+    Gathers.refuse(Adam(), "own")
+    cure = "update scheme 'own' learns by pulses in memory: allowed is 'sgd' without momentum"
+    for given, told in ((SGD(momentum=0.9), "momentum = 0.9"), (Adam(), "kind = 'adam'")):
+        with pytest.raises(ConfigError, match=f"^optimiser.{told}: {cure}$"):
+            Pulses.refuse(given, "own")
