@@ -13,10 +13,10 @@ units of one read of the whole batch, sweeps free and nudged (of the slowest sam
 weight gradient, ||g - g*|| / ||g*||, against g* of float64 phases at rest with the same nudge, and the seconds of the
 update. One thread, float32. Names of ways say the form, the tolerance of the free and that of the nudged phases, and
 whether samples leave by themselves; --ways measures some of them alone, or others of that form, as in
-"differences 0.01, 0.05, anderson, by sample". --paper adds, for snli and imdb, how many times
-as long the paper's synchronous steps take with the update, its steps counted from one and four free ones (not all are
-taken: each costs the same), on the local engine with full products; the mean of before and after the ways. --threads adds how many times as long one thread
-takes as N for measuring and update, by the clock, in turns: to be run where nothing else runs.
+"differences 0.01, 0.05, anderson, by sample". --paper adds, for snli and imdb, how many times as long the paper's
+synchronous steps take with the update, its steps counted from one and four free ones (not all are taken: each costs the
+same), on the local engine with full products, the mean of before and after the ways. --threads adds how many times as
+long one thread takes as N for measuring and update, by the clock, in turns: to be run where nothing else runs.
 """
 
 from __future__ import annotations
