@@ -124,17 +124,18 @@ def _joined(high, low, weights):
 
 @kernel
 def _split(weights, high, low):
-    """Write the halves of weights, (n,) each."""
+    """Write the halves of weights, (n,) each; a NaN becomes one that rounding does not carry to 0 or infinity."""
     bits = weights.view(np.uint32)
     for j in range(weights.shape[0]):
         each = bits[j]
+        each = U(each | U(0x7FFFFFFF)) ^ U(0x003FFFFF) if U(each & U(0x7FFFFFFF)) > U(0x7F800000) else each
         high[j] = np.uint16(U(each + U(0x8000)) >> U(16))
         low[j] = np.uint16(each & U(0xFFFF))
 
 
 @kernel
-def split_rows(weight):
-    """Turn weights (rows, columns) float32, contiguous, into halves where they are.
+def split_rows(weight, halves):
+    """Turn weights (rows, columns) float32, contiguous, into halves where they are, and say so in ``halves`` (1,).
 
     In the memory of a row lie the first 16 bits of all its weights, then the last 16 bits. The first are the weights in
     bfloat16, rounded to the nearest and half away from 0; the first of the last bits tells which way it was rounded.
@@ -143,16 +144,18 @@ def split_rows(weight):
     row = np.empty(n, dtype=np.float32)
     for i in range(weight.shape[0]):
         row[:] = weight[i]
-        halves = weight[i].view(np.uint16)
-        _split(row, halves[:n], halves[n:])
+        both = weight[i].view(np.uint16)
+        _split(row, both[:n], both[n:])
+    halves[0] = True
 
 
 @kernel
-def join_rows(weight):
-    """Turn halves into weights where they are, (rows, columns) float32, contiguous."""
+def join_rows(weight, halves):
+    """Turn halves into weights where they are, (rows, columns) float32, contiguous, and say so in ``halves``, (1,)."""
     n = weight.shape[1]
     row = np.empty(n, dtype=np.float32)
     for i in range(weight.shape[0]):
-        halves = weight[i].view(np.uint16)
-        _joined(halves[:n], halves[n:], row)
+        both = weight[i].view(np.uint16)
+        _joined(both[:n], both[n:], row)
         weight[i] = row
+    halves[0] = False

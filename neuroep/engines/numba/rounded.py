@@ -18,12 +18,15 @@ tiles for it (AMX). So each row holds its weights rounded, and behind them their
 a product reads the front of each row as it is, an update puts both together, tile by tile. Where weights are asked for,
 or a product in full, they are put together in place. Rounding is to the nearest and half away from 0, which the last
 bits tell.
+
+Memory that somebody still looks into is left to them, and a copy is turned: a thread may ask for weights while another
+one multiplies. While a tile is written, the others wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from threading import Lock
+from collections.abc import Callable, Mapping, Sequence
+from threading import Condition, get_ident
 from typing import Any
 from weakref import ref
 
@@ -37,6 +40,7 @@ from neuroep.engines.parts import Memory
 from neuroep.engines.rounding import Rounding
 from neuroep.engines.torch.sums import guesses, one_thread, product, short
 from neuroep.engines.workers import Workers, blocks
+from neuroep.learning.contrast import Contrast
 from neuroep.learning.optimisers import Optimiser
 
 HALVES = Rules(array_kernels.adam_halves, array_kernels.sgd_halves)
@@ -44,7 +48,7 @@ HALVES = Rules(array_kernels.adam_halves, array_kernels.sgd_halves)
 
 
 class _Shown:
-    """Memory of weights that have been shown, as long as any array looks into it."""
+    """Memory of weights that somebody looks into, as long as any array does."""
 
     def __init__(self, numbers: np.ndarray) -> None:
         self._numbers = numbers
@@ -84,43 +88,66 @@ class RoundedArray(IdealArray):
         tally: Tally | None = None,
         rounding: Rounding | None = None,
     ) -> None:
-        self._halves, self._lock = False, Lock()
-        self._shown: Callable[[], _Shown | None] = _none
+        self._turns = Condition()
+        self._writing: set[int] = set()
+        self._halves: np.ndarray
+        self._shown: Callable[[], _Shown | None]
         super().__init__(weight, bias, optimiser, workers, name, tally)
         self._rounding = Rounding("bfloat16") if rounding is None else rounding
 
     @property
     def weight(self) -> np.ndarray:
         """(out, in), read-only."""
-        self._turn(False)
-        shown = self._shown()
-        if shown is None:
-            shown = _Shown(self._numbers)
-            self._shown = ref(shown)
-        found = np.asarray(shown)
+        if get_ident() in self._writing:  # a signal's handler, amid a tile of its thread: it can't wait for that
+            found = self._numbers.copy()
+            array_kernels.join_rows(found, self._halves.copy())
+        else:
+            found = self._look(False)
         found.flags.writeable = False
         return found
 
     @weight.setter
     def weight(self, numbers: np.ndarray) -> None:
-        self._numbers = numbers
+        with self._turns:
+            self._numbers, self._shown = numbers, _none
+            self._halves = np.zeros(1, dtype=bool)  # an array, as kernels write it
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy has: weights of its own, no threads that wait."""
+        own = {name: value for name, value in self.__dict__.items() if name not in ("_turns", "_writing", "_shown")}
+        return {**own, "_numbers": self.weight.copy(), "_halves": np.zeros(1, dtype=bool)}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take over what a copy has."""
+        self.__dict__.update(state)
+        self._turns, self._writing, self._shown = Condition(), set(), _none
 
     def _turn(self, halves: bool) -> None:
-        """Have weights in halves from now on, or whole; what has been shown of them stays as it is."""
-        if self._halves == halves:
-            return
-        with self._lock:
-            if self._halves == halves:
+        """Have weights in halves from now on, or whole; memory that somebody looks into stays as it is."""
+        with self._turns:
+            if self._halves[0] == halves:
                 return
-            if halves and self._shown() is not None:
-                self._numbers, self._shown = self._numbers.copy(), _none
-            (array_kernels.split_rows if halves else array_kernels.join_rows)(self._numbers)
-            self._halves = halves
+            self._turns.wait_for(lambda: not self._writing)
+            if self._halves[0] == halves:
+                return
+            if self._shown() is not None:
+                self._numbers, self._halves, self._shown = self._numbers.copy(), self._halves.copy(), _none
+            # The kernel itself says what it has done: an interrupt comes before it or after it, never between both.
+            (array_kernels.split_rows if halves else array_kernels.join_rows)(self._numbers, self._halves)
+
+    def _look(self, halves: bool) -> np.ndarray:
+        """Return weights in halves, or whole, in their memory, which stays as it is but for updates of halves."""
+        with self._turns:
+            self._turn(halves)
+            shown = self._shown()
+            if shown is None:
+                shown = _Shown(self._numbers)
+                self._shown = ref(shown)
+            return np.asarray(shown)
 
     def _short(self, left: int, right: int) -> torch.Tensor:
         """Return the weights of some inputs, rounded, (out, right - left)."""
-        self._turn(True)
-        return torch.from_numpy(self._numbers.view(np.uint16)[:, left:right]).view(torch.bfloat16)
+        return torch.from_numpy(self._look(True).view(np.uint16)[:, left:right]).view(torch.bfloat16)
 
     def forward(self, pre: np.ndarray, memory: Memory | None = None) -> np.ndarray:
         """Return ``pre @ W.T`` of rounded numbers; blocks of a long sum are added in order.
@@ -184,12 +211,26 @@ class RoundedArray(IdealArray):
         with one_thread():
             return (post.T @ pre).to(torch.float32).numpy()
 
+    def _apply(
+        self, name: str, tile: tuple[int, int, int, int], gradient: np.ndarray, contrast: Contrast, rate: float
+    ) -> int:
+        """Apply the rule to a parameter's rows and columns; weights are not put together meanwhile."""
+        if name != "weight":
+            return super()._apply(name, tile, gradient, contrast, rate)
+        me = get_ident()
+        try:
+            with self._turns:
+                self._turn(True)
+                self._writing.add(me)
+            return super()._apply(name, tile, gradient, contrast, rate)
+        finally:
+            self._writing.discard(me)
+            with self._turns:
+                self._turns.notify_all()
+
     def _written(self, name: str) -> tuple[np.ndarray, Rules]:
         """Return the memory of a parameter, of weights in halves, and what writes the rule to it."""
-        if name != "weight":
-            return super()._written(name)
-        self._turn(True)
-        return self._numbers.view(np.uint16), HALVES
+        return super()._written(name) if name != "weight" else (self._numbers.view(np.uint16), HALVES)
 
     def conducting(self) -> np.ndarray:
         """Return the weights themselves, copied."""

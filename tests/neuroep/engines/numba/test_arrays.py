@@ -168,12 +168,16 @@ def test_halves_hold_every_weight_and_the_first_is_it_rounded(columns):
     bits = np.random.default_rng(0).integers(0, 2**32, (300, columns), dtype=np.uint32)
     told = [0, 2**31, 0x7F800000, 0xFF800000, 0x7FC00000, 1, 0x7F7FFFFF, 0x3F808000, 0x3F818000, 0x3F807FFF, 0xBF808000]
     bits[: len(told), 0] = told
-    weight = bits.view(np.float32).copy()
-    array_kernels.split_rows(weight)
+    bits[len(told) : len(told) + 4, 0] = 0x7F800001, 0x7FFFFFFF, 0xFF808000, 0xFFFFFFFF
+    weight, form = bits.view(np.float32).copy(), np.zeros(1, dtype=bool)
+    bits = np.where(np.isnan(weight), bits & 0x80000000 | 0x7FC00000, bits)  # others would be carried to 0 or infinity
+    array_kernels.split_rows(weight, form)
     first = weight.view(np.uint16)[:, :columns].astype(np.uint32) << 16
     np.testing.assert_array_equal(first, ((bits.astype(np.uint64) + 0x8000) & 0xFFFF0000).astype(np.uint32))
-    array_kernels.join_rows(weight)
+    assert form.all()
+    array_kernels.join_rows(weight, form)
     np.testing.assert_array_equal(weight.view(np.uint32), bits)
+    assert not form.any()
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.9])
@@ -186,7 +190,7 @@ def test_rules_write_the_same_to_halves(beta):
         weight, first, second = (np.random.default_rng(1).uniform(0.1, 1, shape).astype(f) for _ in range(3))
         place = weight
         if halves:
-            array_kernels.split_rows(weight)
+            array_kernels.split_rows(weight, np.zeros(1, dtype=bool))
             place = weight.view(np.uint16)
         rule, adam = (array_kernels.sgd_halves, array_kernels.adam_halves) if halves else arrays.WHOLE[::-1]
         momentum = first if beta else first[:0]
@@ -194,7 +198,7 @@ def test_rules_write_the_same_to_halves(beta):
         speeds = (f(x) for x in (0.3, 0.1, 0.9, 0.8, 0.99, 0.2, 0.01, 0.5, 0.1, 1e-8))
         assert adam(place, first, second, *tile, gradient, *speeds) == 0
         if halves:
-            array_kernels.join_rows(weight)
+            array_kernels.join_rows(weight, np.ones(1, dtype=bool))
         found.append((weight, first, second))
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)

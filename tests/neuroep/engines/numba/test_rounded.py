@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import threading
+from unittest import mock
+
 import numpy as np
 import pytest
 import torch
 
 from neuroep import engines
+from neuroep.engines.numba import rounded as array_module
 from neuroep.engines.numba.arrays import COLUMNS, ideal
 from neuroep.engines.numba.rounded import rounded
 from neuroep.engines.settling import Schedule
+from neuroep.engines.torch import sums
 from neuroep.engines.workers import Workers
 from neuroep.errors import ConfigError
 from neuroep.gradients import angles
@@ -103,6 +110,94 @@ def test_weights_are_turned_where_they_lie():
     for _ in range(2):
         array.transposed(np.ones((2, 7), np.float32))
         assert array.weight.ctypes.data == before
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+def test_copies_have_weights_of_their_own(again):
+    """Turning those of one leaves the other as it is."""
+    _, array = arrays((7, 50))
+    states = np.ones((2, 50), np.float32)
+    first, wanted = array.forward(states), array.weight.copy()
+    array.forward(states)
+    other = again(array)
+    for each in (array, other, array):
+        np.testing.assert_array_equal(each.forward(states), first)
+        np.testing.assert_array_equal(other.weight, wanted)
+        np.testing.assert_array_equal(array.weight, wanted)
+    assert not np.shares_memory(array.weight, other.weight)
+
+
+def test_weights_that_are_replaced_are_read_as_they_are():
+    _, array = arrays((7, 50))
+    states = np.ones((2, 50), np.float32)
+    array.forward(states)
+    array.weight = np.full((7, 50), 0.5, np.float32)
+    np.testing.assert_array_equal(array.weight, 0.5)
+    np.testing.assert_array_equal(array.forward(states), 25)
+
+
+def test_threads_that_ask_at_once_see_whole_weights_and_products_of_them():
+    """Some read products, others weights, while a product's block is under way."""
+    _, array = arrays((7, 50))
+    states, asked = np.ones((2, 50), np.float32), []
+    first, wanted = array.forward(states), array.weight.copy()
+
+    def ask(*sides, taken=sums.product):
+        asked.append(array.weight)
+        return taken(*sides)
+
+    with mock.patch.object(array_module, "product", ask):
+        np.testing.assert_array_equal(array.forward(states), first)
+    np.testing.assert_array_equal(asked[0], wanted)
+    np.testing.assert_array_equal(array.forward(states), first)
+    np.testing.assert_array_equal(asked[0], wanted)
+
+
+@pytest.mark.parametrize("rule", ["adam", "sgd"])
+def test_a_thread_that_asks_while_a_tile_is_written_waits(rule):
+    (_, array), (_, alone) = (arrays((7, 50), optimiser=Adam() if rule == "adam" else SGD()) for _ in range(2))
+    draw, found = np.random.default_rng(3), []
+    post, pre = (
+        Moved(*(draw.standard_normal(shape).astype(np.float32) for _ in range(2))) for shape in ((4, 7), (4, 50))
+    )
+    other = threading.Thread(target=lambda: found.append(array.weight))
+    kernel = getattr(array_module.HALVES, rule)
+
+    def amid(values, *given):
+        found.append(array.weight.copy())  # as a handler of a signal does
+        other.start()
+        other.join(0.05)
+        return kernel(values, *given)
+
+    before = array.weight.copy()
+    with mock.patch.object(array_module, "HALVES", array_module.HALVES._replace(**{rule: amid})):
+        array.update(Contrast(post, pre, 0.2, 4), 0.1)
+    other.join()
+    alone.update(Contrast(post, pre, 0.2, 4), 0.1)
+    np.testing.assert_array_equal(found[0], before)
+    np.testing.assert_array_equal(found[1], alone.weight)
+    np.testing.assert_array_equal(array.weight, alone.weight)
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_an_interrupt_behind_a_kernel_leaves_weights_whole(halves):
+    """It is raised where the kernel has ended and nothing else has yet been noted."""
+    _, array = arrays((7, 50))
+    states = np.ones((2, 50), np.float32)
+    wanted, first = array.weight.copy(), array.forward(states)
+    if halves:
+        assert array.weight is not None
+    name = "split_rows" if halves else "join_rows"
+    kernel = getattr(array_module.array_kernels, name)
+
+    def interrupted(*given):
+        kernel(*given)
+        raise KeyboardInterrupt
+
+    with mock.patch.object(array_module.array_kernels, name, interrupted), pytest.raises(KeyboardInterrupt):
+        _ = array.forward(states) if halves else array.weight
+    np.testing.assert_array_equal(array.forward(states), first)
+    np.testing.assert_array_equal(array.weight, wanted)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
