@@ -214,4 +214,10 @@ def _unknown(place: Sequence[str], value: object, names: Collection[str]) -> str
 def _plain(message: str) -> str:
     for start in ("Value error, ", "Input ", "Tuple ", "String "):
         message = message.removeprefix(start)
-    return _LONG.sub(lambda found: f"{float(found[0]):g}", message)
+    return _LONG.sub(lambda found: _brief(found[0]), message)
+
+
+def _brief(number: str) -> str:
+    """Return a number in few characters where that is the same number."""
+    found = f"{float(number):g}"
+    return found if float(found) == float(number) else number

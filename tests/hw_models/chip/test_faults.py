@@ -171,3 +171,11 @@ def test_a_command_prints_each_and_ends_with_code_2(neuroep, wrong):
     assert (found.code, found.out) == (2, "")
     lines = found.err.splitlines()
     assert len(lines) == len(TOLD) and all(line.startswith(f"neuroep: error: {wrong}: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [("0.000000001", "1e-09"), ("1000000000", "1e+09"), ("4294967295", "4294967295"), ("12345678.5", "12345678.5")],
+)
+def test_bounds_are_short_where_that_is_the_same_number(written, shown):
+    assert faults._plain(f"Input should be less than {written}") == f"should be less than {shown}"
