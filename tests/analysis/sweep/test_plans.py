@@ -124,7 +124,7 @@ def test_values_are_those_of_the_configuration(trained, tiny):
     [
         ("chip.adc.bits=4,99", {}, "chip.adc.bits = 99"),
         ("chip=pcm,pmc", {}, "did you mean 'pcm'"),
-        ("beta=0.1", {}, "programs chips: add overrides=[\"--chip\", \"NAME\"]"),
+        ("beta=0.1", {}, r'programs chips: add overrides=\["--chip", "NAME"\]'),
         ("chip=none,pcm", {}, "point chip = none: mode 'deploy' programs chips"),
         ("network.dense=[4,2]", {"overrides": CHIP}, "another network than this point"),
         ("network.dense=[8,3]", {"overrides": CHIP}, "3 outputs"),
