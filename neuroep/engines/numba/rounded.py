@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, get_ident
-from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -54,7 +53,7 @@ class _Shown:
         self._numbers = numbers
 
     @property
-    def __array_interface__(self) -> dict[str, Any]:
+    def __array_interface__(self) -> dict[str, object]:
         """What NumPy reads the memory by; its arrays keep this object alive."""
         return self._numbers.__array_interface__
 
@@ -112,12 +111,12 @@ class RoundedArray(IdealArray):
             self._numbers, self._shown = numbers, _none
             self._halves = np.zeros(1, dtype=bool)  # an array, as kernels write it
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return what a copy has: weights of its own, no threads that wait."""
         own = {name: value for name, value in self.__dict__.items() if name not in ("_turns", "_writing", "_shown")}
         return {**own, "_numbers": self.weight.copy(), "_halves": np.zeros(1, dtype=bool)}
 
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
+    def __setstate__(self, state: Mapping[str, object]) -> None:
         """Take over what a copy has."""
         self.__dict__.update(state)
         self._turns, self._writing, self._shown = Condition(), set(), _none
