@@ -218,7 +218,7 @@ class LearningRule(ABC):
         if TALLY in state:
             self.tally.load(state[TALLY])
         for name, values in self.kept.items():
-            values[...] = state.get(f"{KEPT}{name}", values)  # of earlier versions it may lack some
+            values[...] = state[f"{KEPT}{name}"]
         for label, crossbar in self.crossbars.items():
             start = f"{label}."
             kept = {name.removeprefix(start): values for name, values in state.items() if name.startswith(start)}
