@@ -233,7 +233,7 @@ def kernels() -> dict[str, Any]:
         rows = attention_kernels.exponentiate(dtype), repeated_kernels.hold(dtype)
         for each in (*difference_kernels.of(dtype), *folded_kernels.of(dtype), *rows):
             found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
-    for each in (rounded_kernels.share(), rounded_kernels.tilted()):
+    for each in (rounded_kernels.share(), rounded_kernels.tilted(False), rounded_kernels.tilted(True)):
         found[f"{each.py_func.__module__}.{each.py_func.__qualname__}"] = each
     return found
 

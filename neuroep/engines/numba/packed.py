@@ -2,7 +2,7 @@
 
 Where padding takes part, the padded patterns of a sample all have one weight, and a logit of 0: of each query's row the
 patterns that tell are kept, and one column for all the others. Of the 100 x 600 x 600 pairs of a batch of reviews
-these are four tenths.
+these are four tenths. Weights of products in bfloat16, which read them as such, lie so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+
+from hw_models.kept_memory import sparse
+from neuroep.engines.numba import rounded_kernels
 
 if TYPE_CHECKING:
     from neuroep.engines.numba.attention import Tokens
@@ -59,12 +62,14 @@ class PackedPairs:
     Parameters
     ----------
     values : numpy.ndarray
-        (numbers,), sample after sample, query after query.
+        (numbers,), sample after sample, query after query; of uint16, the bits of bfloat16.
     layout : PairLayout
         Where they lie.
 
     Attributes
     ----------
+    dtype : numpy.dtype
+        Of the numbers, written out.
     again : callable or None
         Returns the values once more, where they may be let go.
     """
@@ -72,7 +77,7 @@ class PackedPairs:
     ndim = 3
 
     def __init__(self, values: np.ndarray, layout: PairLayout) -> None:
-        self.layout, self.dtype = layout, values.dtype
+        self.layout, self.dtype = layout, np.dtype(np.float32) if values.dtype == np.uint16 else values.dtype
         self.again: Callable[[], np.ndarray] | None = None
         self._values: np.ndarray | None = values
         self._whole: np.ndarray | None = None
@@ -91,6 +96,22 @@ class PackedPairs:
             self._values = None
 
     @property
+    def short(self) -> bool:
+        """Whether they lie as the bits of bfloat16."""
+        return self._values is not None and self._values.dtype == np.uint16
+
+    def keep_short(self, whether: bool) -> None:
+        """Have numbers in single precision lie as the bits of bfloat16, rounded to the nearest; or again in full."""
+        if whether != self.short:
+            values = self.values
+            if whether:
+                self._values = sparse(values.shape, np.dtype(np.uint16))
+                rounded_kernels.write(values, self._values)
+            else:
+                self._values = sparse(values.shape, self.dtype)
+                rounded_kernels.read(values, self._values)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(batch, queries, patterns), written out."""
         return self.layout.shape
@@ -99,14 +120,14 @@ class PackedPairs:
         return self.shape[0]
 
     def of(self, sample: int) -> np.ndarray:
-        """Return the rows of one sample in the same memory, (1, real queries, columns)."""
+        """Return the rows of one sample in the same memory, (1, real queries, columns), as they lie."""
         layout = self.layout
         first, last = layout.offsets[sample : sample + 2]
         return self.values[first:last].reshape(1, layout.queries.count[sample], layout.widths[sample])
 
     @property
     def place(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Values, offsets and widths, as kernels take them."""
+        """Values as they lie, offsets and widths, as kernels take them."""
         return self.values, self.layout.offsets, self.layout.widths
 
     def copy(self) -> PackedPairs:
@@ -125,6 +146,8 @@ class PackedPairs:
         found = np.zeros(self.shape, dtype=self.dtype if dtype is None else dtype)
         for sample, count in enumerate(self.layout.patterns.count):
             ((rows),) = self.of(sample)
+            if self.short:
+                rows = rounded_kernels.wide(rows)
             found[sample, : len(rows), : rows.shape[1]] = rows
             found[sample, : len(rows), rows.shape[1] : count] = rows[:, -1:]
         return found

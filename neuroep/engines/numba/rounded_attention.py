@@ -78,9 +78,18 @@ class RoundedAttention(_Rounded):
         dt: float,
         inner: dict[str, np.ndarray] | None = None,
     ) -> tuple[np.ndarray, Values, Values]:
-        """Move the layer in place; patterns are rounded once for all parts of it."""
+        """Move the layer in place; patterns are rounded once for all parts of it, and p lie as they are read."""
+        if isinstance(weights, PackedPairs):
+            weights.keep_short(self._rounding.now)
         with _rounded(held, self._rounding):
             return super().relax(held, feedback, value, weights, dt, inner)
+
+    def rest(self, held: HeldLogits) -> Values:
+        """Return weights of the all-zero state, in half the memory where products are rounded now."""
+        if not (self._rounding.now and isinstance(held.logits, PackedPairs)):
+            return super().rest(held)
+        layout = held.logits.layout
+        return PackedPairs(sparse((int(layout.offsets[-1]),), np.dtype(np.uint16)), layout)
 
     def _attend_packed(
         self,
@@ -134,6 +143,8 @@ class RoundedDisplacedAttention(_Rounded, DisplacedAttention):
         dt: float,
     ) -> tuple[np.ndarray, np.ndarray | Deferred, list[Change]]:
         """Move the read-out in place; patterns are rounded once for all parts of it."""
+        if isinstance(free, PackedPairs) and free.short and not self._rounding.now:
+            free = np.asarray(free)
         with _rounded(held, self._rounding):
             return super().displace(held, free, feedback, value, weights, dt)
 
@@ -153,7 +164,7 @@ class RoundedDisplacedAttention(_Rounded, DisplacedAttention):
             return
         patterns, (start, stop), (nudges, batch, _) = held.patterns, queries, changes.shape
         dim, (shares, offsets, widths) = patterns.vectors.shape[2], free
-        tilted = kernels.tilted()
+        tilted = kernels.tilted(bool(shares.dtype == np.uint16))
         space = _Space(nudges * (stop - start), patterns.vectors.shape[1], dim)
         with one_thread():
             gained = short(feedback).view(nudges, batch, stop - start, dim)
@@ -167,7 +178,7 @@ class RoundedDisplacedAttention(_Rounded, DisplacedAttention):
                 new.view(nudges, -1, dim).copy_(gained[:, sample])
                 torch.mm(new, known.T, out=rows)
                 each, first = _bits(rows).reshape(nudges, stop - start, -1), offsets[place] + start * widths[place]
-                tilted(each, n, k, shares, first, widths[place], self.kappa, bool(k < patterns.count[place]))
+                tilted(each, n, k, shares, first, widths[place], self.kappa, int(patterns.count[place]))
                 torch.mm(rows, known, out=new)
                 kernels.note(_bits(new).reshape(nudges, -1), sample, value, start * dim, n * dim, changes)
 

@@ -17,12 +17,12 @@ from neuroep.engines.numba import difference_kernels, folded_kernels
 
 PART = 1024
 """Numbers that are written at a time."""
-shares = tilts = unbound
+shares = tilts = rounded_tilts = unbound
 """Of single precision; filled in."""
 
 
 @kernel
-def _read(short, out):
+def read(short, out):
     """Write the float32 of bits, (n,) both."""
     bits = out.view(np.uint32)
     for j in range(out.shape[0]):
@@ -30,7 +30,7 @@ def _read(short, out):
 
 
 @kernel
-def _write(row, short):
+def write(row, short):
     """Write the bits of float32, rounded, (n,) both."""
     bits = row.view(np.uint32)
     for j in range(row.shape[0]):
@@ -40,21 +40,49 @@ def _write(row, short):
         short[j] = np.uint16((x >> np.uint32(16)) | np.uint32(0x40)) if nan else np.uint16(up)
 
 
+def wide(short: np.ndarray) -> np.ndarray:
+    """Return the float32 of bits, of any shape that lies in one piece."""
+    found = np.empty(short.shape, dtype=np.float32)
+    read(short.reshape(-1), found.reshape(-1))
+    return found
+
+
 def _share(short, logits, n, k, whole, kappa, fed, weights):
-    """As :func:`neuroep.engines.numba.folded_kernels._share`, of bits (n or more, k or more)."""
+    """As :func:`neuroep.engines.numba.folded_kernels._share`, of bits (n or more, k or more); p are bits too."""
     rows = np.empty((n, short.shape[1]), dtype=np.float32)
-    _read(short[:n].reshape(-1), rows.reshape(-1))
-    shares(rows, logits, n, k, whole, kappa, fed, weights)
-    _write(rows.reshape(-1), short[:n].reshape(-1))
+    shared = np.empty((n, weights.shape[1]), dtype=np.float32)
+    read(short[:n].reshape(-1), rows.reshape(-1))
+    shares(rows, logits, n, k, whole, kappa, fed, shared)
+    write(rows.reshape(-1), short[:n].reshape(-1))
+    write(shared.reshape(-1), weights[:n].reshape(-1))
 
 
-def _tilted(short, n, k, free, place, width, kappa, more):
-    """As :func:`neuroep.engines.numba.difference_kernels._tilted`, of bits (r, n or more, k or more)."""
+def _tilted(short, n, k, free, place, width, kappa, whole):
+    """As :func:`neuroep.engines.numba.difference_kernels._tilted`, of bits (r, n or more, k or more).
+
+    There are ``whole`` real patterns.
+    """
     rows = np.empty((1, n, short.shape[2]), dtype=np.float32)
     for r in range(short.shape[0]):
-        _read(short[r, :n].reshape(-1), rows.reshape(-1))
-        tilts(rows, n, k, free, place, width, kappa, more)
-        _write(rows.reshape(-1), short[r, :n].reshape(-1))
+        read(short[r, :n].reshape(-1), rows.reshape(-1))
+        tilts(rows, n, k, free, place, width, kappa, k < whole)
+        write(rows.reshape(-1), short[r, :n].reshape(-1))
+
+
+def _tilted_short(short, n, k, free, place, width, kappa, whole):
+    """As :func:`_tilted` where p of the free state are bits too; of each query they are scaled to add up to 1 again."""
+    shared = np.empty((n, width), dtype=np.float32)
+    read(free[place : place + n * width], shared.reshape(-1))
+    for t in range(n):
+        row, total = shared[t], np.float32(0)
+        for j in range(k):
+            total += row[j]
+        if k < whole:
+            total += np.float32(whole - k) * row[k]
+        scale = np.float32(1) / total if total > 0 else np.float32(1)
+        for j in range(width):
+            row[j] *= scale
+    rounded_tilts(short, n, k, shared.reshape(-1), 0, width, kappa, whole)
 
 
 @kernel
@@ -70,7 +98,7 @@ def note(new, first, value, left, width, changes):
             short = new[r, start : min(start + PART, width)]
             moved, step = value[r * changes.shape[1] + first, left + start :][: len(short)], steps[: len(short)]
             step[:] = moved
-            _read(short, moved)
+            read(short, moved)
             for i in range(len(short)):
                 step[i] = moved[i] - step[i]
             change, size = largest(step), largest(moved)
@@ -86,7 +114,10 @@ def share() -> Callable[..., None]:
 
 
 @cache
-def tilted() -> Callable[..., None]:
-    """Return :func:`_tilted`, compiled at its first call."""
+def tilted(short: bool) -> Callable[..., None]:
+    """Return :func:`_tilted`, or :func:`_tilted_short`, compiled at its first call."""
     own = bound(_tilted, "", tilts=difference_kernels.of("float32").tilted)
+    if short:
+        called = kernel(own, error_model="numpy")
+        own = bound(_tilted_short, "", rounded_tilts=called)
     return kernel(own, fastmath=VECTOR, error_model="numpy")
