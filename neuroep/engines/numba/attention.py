@@ -78,11 +78,6 @@ class Tokens:
         return values[np.arange(tokens)[None, :] < count[:, None]]
 
     @cached_property
-    def rounded(self) -> dict[int, Values]:
-        """Vectors by sample as units of rounded arithmetic have them, for one step."""
-        return {}
-
-    @cached_property
     def telling(self) -> np.ndarray:
         """(batch,) int64, tokens up to the last that is not a zero vector, as unmasked padding is."""
         places = np.arange(1, self.vectors.shape[1] + 1)

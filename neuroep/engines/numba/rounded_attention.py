@@ -8,8 +8,7 @@ millisecond to prepare one of a new shape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -78,11 +77,10 @@ class RoundedAttention(_Rounded):
         dt: float,
         inner: dict[str, np.ndarray] | None = None,
     ) -> tuple[np.ndarray, Values, Values]:
-        """Move the layer in place; patterns are rounded once for all parts of it, and p lie as they are read."""
+        """Move the layer in place; p lie as products read them."""
         if isinstance(weights, PackedPairs):
             weights.keep_short(self._rounding.now)
-        with _rounded(held, self._rounding):
-            return super().relax(held, feedback, value, weights, dt, inner)
+        return super().relax(held, feedback, value, weights, dt, inner)
 
     def rest(self, held: HeldLogits) -> Values:
         """Return weights of the all-zero state, in half the memory where products are rounded now."""
@@ -113,8 +111,7 @@ class RoundedAttention(_Rounded):
                 n, k = min(int(held.queries.count[place]), stop) - start, int(patterns.telling[place])
                 if n <= 0:
                     continue
-                known = patterns.rounded[place]
-                rows, new = space.of(len(known))
+                known, rows, new = space.of(patterns.vectors[place], k)
                 if fed:
                     torch.mm(given[samples[0] + number].view(-1, dim), known.T, out=rows)
                 else:
@@ -142,11 +139,10 @@ class RoundedDisplacedAttention(_Rounded, DisplacedAttention):
         weights: np.ndarray | Deferred,
         dt: float,
     ) -> tuple[np.ndarray, np.ndarray | Deferred, list[Change]]:
-        """Move the read-out in place; patterns are rounded once for all parts of it."""
+        """Move the read-out in place, by p as products read them."""
         if isinstance(free, PackedPairs) and free.short and not self._rounding.now:
             free = np.asarray(free)
-        with _rounded(held, self._rounding):
-            return super().displace(held, free, feedback, value, weights, dt)
+        return super().displace(held, free, feedback, value, weights, dt)
 
     def _move_flat(
         self,
@@ -173,8 +169,7 @@ class RoundedDisplacedAttention(_Rounded, DisplacedAttention):
                 n, k = min(int(held.queries.count[place]), stop) - start, int(patterns.telling[place])
                 if n <= 0 or k == 0:
                     continue
-                known = patterns.rounded[place]
-                rows, new = space.of(len(known))
+                known, rows, new = space.of(patterns.vectors[place], k)
                 new.view(nudges, -1, dim).copy_(gained[:, sample])
                 torch.mm(new, known.T, out=rows)
                 each, first = _bits(rows).reshape(nudges, stop - start, -1), offsets[place] + start * widths[place]
@@ -209,7 +204,7 @@ class RoundedDifferences(ExactDifferences):
 
 
 class _Space:
-    """Memory of one thread for products of one sample after the other, which would leave holes between what stays.
+    """Memory of one thread for one sample after the other, which would leave holes between what stays.
 
     Parameters
     ----------
@@ -219,28 +214,15 @@ class _Space:
 
     def __init__(self, rows: int, patterns: int, dim: int) -> None:
         self._products = torch.empty(rows * patterns, dtype=torch.bfloat16)
+        self._known = torch.empty(patterns, dim, dtype=torch.bfloat16)
         self._new = torch.empty(rows, dim, dtype=torch.bfloat16)
 
-    def of(self, patterns: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what products (rows, patterns) and (rows, dim) are written to."""
-        rows = len(self._new)
-        return self._products[: rows * patterns].view(rows, patterns), self._new
+    def of(self, vectors: np.ndarray, telling: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return patterns (k, dim) rounded, and what products (rows, k) and (rows, dim) are written to.
 
-
-@contextmanager
-def _rounded(held: HeldLogits, rounding: Rounding) -> Iterator[None]:
-    """Have the patterns of samples that are there inside, rounded: those that tell, and what makes whole tiles."""
-    if not (rounding.now and isinstance(held.logits, PackedPairs)):
-        yield
-        return
-    vectors, places = held.patterns.vectors, held.places
-    most, dim = vectors.shape[1:]
-    counts = np.minimum(-(-held.patterns.telling[places] // TILE) * TILE, most)
-    with one_thread():
-        block = torch.from_numpy(sparse((int(counts.sum()), dim), np.dtype(np.uint16))).view(torch.bfloat16)
-        for place, own in zip(places.tolist(), block.split(counts.tolist()), strict=True):
-            held.patterns.rounded[place] = own.copy_(torch.from_numpy(vectors[place, : len(own)]))
-    try:
-        yield
-    finally:
-        held.patterns.rounded.clear()
+        ``vectors`` (patterns, dim) are all of a sample; k are those that tell, and what makes whole tiles. To round
+        them for every part of the queries takes a hundredth of a step; kept for a batch, they take 19 MB of reviews.
+        """
+        k, rows = min(-(-telling // TILE) * TILE, len(vectors)), len(self._new)
+        known = self._known[:k].copy_(torch.from_numpy(vectors[:k]))
+        return known, self._products[: rows * k].view(rows, k), self._new
