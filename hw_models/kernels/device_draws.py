@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models.kernels.compiling import kernel
+from hw_models.kernels.compiling import kernel, wide
 from hw_models.kernels.noise import CHUNK, LANES, normal, schedule, scratch, words
 
 
 @kernel
 def long_row(keys, n, row, tile, step, bits, z):
     """Write the standard normals of a row of n to the front of z, (4 ceil(n/4) + LANES,) float32 or more."""
+    wide()
     blocks = (n + 3) // 4
     for first in range(0, blocks, CHUNK):
         count = min(CHUNK, blocks - first)
@@ -50,6 +51,7 @@ def deviations(sides, rectified, key, counter, out):
     out : numpy.ndarray
         (lines, n) float32.
     """
+    wide()
     g, mean, sigma, scales = sides
     step, tile, first = counter
     lines, n = out.shape

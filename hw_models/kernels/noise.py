@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models.kernels.compiling import VECTOR, fma, kernel
+from hw_models.kernels.compiling import VECTOR, fma, kernel, wide
 
 CHUNK = 256
 """Blocks of random words made at a time; they stay in the first-level cache."""
@@ -32,6 +32,8 @@ W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 ALONE, LEFT = 48, 8
 """Fewest blocks of a row that is drawn alone, and one block in how many may be left over there."""
+HELD = 4096
+"""Noisy currents that are converted at a time, while the first-level cache holds them; few leave a loop half-filled."""
 ROUNDS = 10
 F = np.float32
 
@@ -78,6 +80,7 @@ def rounds(c0, c1, c2, c3, a, b):
 @kernel
 def words(keys, first, row, tile, step, count, out):
     """Write the blocks with counters (first + i, row, tile, step), i < count, as out[:, i]; out (4, count or more)."""
+    wide()
     out0, out1, out2, out3 = out[0], out[1], out[2], out[3]
     a, b = round_keys(keys)
     row, tile, step = np.uint32(row), np.uint32(tile), np.uint32(step)
@@ -104,6 +107,7 @@ def panel(keys, first, count, row, rows, tile, step, out):
     ``out`` is a :func:`scratch`. Loops over a few elements do not vectorise, so that rows are made together, and what
     is left over of a multiple of LANES is made up with blocks that nobody looks at. Returns their number.
     """
+    wide()
     whole = (rows * count + LANES - 1) // LANES * LANES
     if rows == 1:
         words(keys, first, row, tile, step, whole, out)
@@ -122,6 +126,7 @@ def panel(keys, first, count, row, rows, tile, step, out):
 @kernel
 def normal_panel(keys, first, count, row, rows, tile, step, bits, out):
     """As :func:`panel` of standard normals, ``bits`` a :func:`scratch`, out (4, CHUNK) float32."""
+    wide()
     whole = panel(keys, first, count, row, rows, tile, step, bits)
     for word in range(4):
         drawn, z = bits[word], out[word]
@@ -188,6 +193,7 @@ def whole_row(n):
 @kernel
 def normal_row(keys, n, row, tile, step, bits, z):
     """Write the standard normals of one row of n to the front of z, (4 CHUNK + LANES,) float32; see whole_row."""
+    wide()
     count = (n + 3) // 4
     whole = (count + LANES - 1) // LANES * LANES
     words(keys, 0, row, tile, step, whole, bits)
@@ -201,6 +207,7 @@ def normal_row(keys, n, row, tile, step, bits, z):
 @kernel
 def fill_normals(key, step, tile, first_row, out):
     """Write standard normals, out (rows, n) float32."""
+    wide()
     keys, bits, z, (rows, n) = schedule(key), scratch(), np.empty((4, CHUNK), np.float32), out.shape
     lines = together(n, rows)
     for row in range(0, rows, max(lines, 1)):
@@ -261,29 +268,35 @@ def _clipped(value, low, high):
 
 @kernel
 def _beyond(value, bottom, top):
-    """Return 1 where a value lies outside [bottom, top], else 0."""
-    return np.int64(value > top) + np.int64(value < bottom)
+    """Return 1 where a value lies outside [bottom, top], else 0; counted in 64 bits, half as many fit into a vector."""
+    return np.int32(np.int32(value > top) + np.int32(value < bottom))
 
 
 @kernel
 def convert(values, out, step, low, high):
     """Write the quantised values, both (rows, n), may be in place; return how many were at the stop."""
-    real, stops = values.dtype.type, 0
+    wide()
+    real, stops, held = values.dtype.type, 0, np.empty(CHUNK, values.dtype)
     step, low, high = real(step), real(low), real(high)
     for row in range(values.shape[0]):
-        source, target = values[row], out[row]
-        if step > 0:
-            bottom, top = np.rint(low / step), np.rint(high / step)
+        for first in range(0, values.shape[1], CHUNK):
+            given, target, own = values[row, first : first + CHUNK], out[row, first : first + CHUNK], np.int32(0)
+            source = held[: given.shape[0]]  # in place, a loop that reads what it writes takes one value at a time
             for i in range(source.shape[0]):
-                level = np.rint(source[i] / step)
-                stops += _beyond(level, bottom, top)
-                target[i] = _clipped(level * step, low, high)
-        elif step == 0:
-            for i in range(source.shape[0]):
-                stops += _beyond(source[i], low, high)
-                target[i] = _clipped(source[i], low, high)
-        else:
-            target[:] = source
+                source[i] = given[i]
+            if step > 0:
+                bottom, top = np.rint(low / step), np.rint(high / step)
+                for i in range(source.shape[0]):
+                    level = np.rint(source[i] / step)
+                    own = np.int32(own + _beyond(level, bottom, top))
+                    target[i] = _clipped(level * step, low, high)
+            elif step == 0:
+                for i in range(source.shape[0]):
+                    own = np.int32(own + _beyond(source[i], low, high))
+                    target[i] = _clipped(source[i], low, high)
+            else:
+                target[:] = source
+            stops += own
     return stops
 
 
@@ -293,8 +306,9 @@ def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first
 
     Returns how many were at the stop.
     """
+    wide()
     keys, bits, (rows, n), stops = schedule(key), scratch(), values.shape, 0
-    real, lines = values.dtype.type, together(n, rows)
+    real, lines, held = values.dtype.type, together(n, rows), np.empty(CHUNK, values.dtype)
     step, low, high = real(step), real(low), real(high)
     bottom, top = np.rint(low / step), np.rint(high / step)
     for row in range(0, rows, max(lines, 1)):
@@ -305,28 +319,33 @@ def convert_stochastic(values, out, step, low, high, key, draw_step, tile, first
             for r in range(lines):
                 for word in range(4):
                     begin, end = span(word, n, first, count)
-                    source, target, drawn = values[row + r, begin:end], out[row + r, begin:end], bits[word, r * count :]
+                    given, target, drawn = values[row + r, begin:end], out[row + r, begin:end], bits[word, r * count :]
+                    source, own = held[: end - begin], np.int32(0)  # as in convert
+                    for i in range(end - begin):
+                        source[i] = given[i]
                     for i in range(end - begin):
                         dither = (F(drawn[i] >> np.uint32(9)) + F(0.5)) * F(2.0**-23) - F(0.5)
                         level = np.rint(source[i] / step + real(dither))
-                        stops += _beyond(level, bottom, top)
+                        own = np.int32(own + _beyond(level, bottom, top))
                         target[i] = _clipped(level * step, low, high)
+                    stops += own
     return stops
 
 
 @kernel
 def add_converted(current, step, low, high, scale, total):
-    """Add the converted currents of one line to the total; return how many were at the stop."""
-    stops = 0
+    """Add the converted currents of one line to the total; return how many were at the stop, int32."""
+    wide()
+    stops = np.int32(0)
     if step > 0:
         bottom, top = np.rint(low / step), np.rint(high / step)
         for i in range(current.shape[0]):
             level = np.rint(current[i] / step)
-            stops += _beyond(level, bottom, top)
+            stops = np.int32(stops + _beyond(level, bottom, top))
             total[i] += scale * _clipped(level * step, low, high)
     elif step == 0:
         for i in range(current.shape[0]):
-            stops += _beyond(current[i], low, high)
+            stops = np.int32(stops + _beyond(current[i], low, high))
             total[i] += scale * _clipped(current[i], low, high)
     else:
         for i in range(current.shape[0]):
@@ -338,9 +357,9 @@ def add_converted(current, step, low, high, scale, total):
 def add_rows(current, step, low, high, scale, total, first_column):
     """Add the converted currents (rows, n) to the total from a column on; return how many were at the stop."""
     (rows, n), stops = current.shape, 0
-    if total.shape[1] == n:
+    if total.shape[1] == n and rows * n < 2**31:
         size = rows * n
-        return add_converted(current.reshape(size), step, low, high, scale, total.reshape(size))
+        return np.int64(add_converted(current.reshape(size), step, low, high, scale, total.reshape(size)))
     for row in range(rows):
         sums = total[row, first_column : first_column + n]
         stops += add_converted(current[row], step, low, high, scale, sums)
@@ -366,17 +385,21 @@ def sense(partial, sigma, key, draw_step, tile, first_row, step, low, high, scal
     total : numpy.ndarray
         (rows, first_column + n or more), added to from first_column on.
     """
+    wide()
     real, (rows, n), stops = partial.dtype.type, partial.shape, 0
     step, low, high, scale = real(step), real(low), real(high), real(scale)
     keys, bits = schedule(key), scratch()
     if sigma.size > 0 and whole_row(n):
         flat = np.empty(4 * CHUNK + LANES, np.float32)
-        for row in range(rows):
-            normal_row(keys, n, first_row + row, tile, draw_step, bits, flat)
-            part, deviation = partial[row], real(sigma[row])
-            for i in range(part.shape[0]):
-                part[i] += deviation * real(flat[i])
-        return add_rows(partial, step, low, high, scale, total, first_column)
+        for first in range(0, rows, max(1, HELD // n)):
+            last = min(first + max(1, HELD // n), rows)
+            for row in range(first, last):
+                normal_row(keys, n, first_row + row, tile, draw_step, bits, flat)
+                part, deviation = partial[row], real(sigma[row])
+                for i in range(part.shape[0]):
+                    part[i] += deviation * real(flat[i])
+            stops += add_rows(partial[first:last], step, low, high, scale, total[first:last], first_column)
+        return stops
     z, lines = np.empty((4, CHUNK), np.float32), together(n, rows)
     for row in range(0, rows, max(lines, 1)):
         lines = min(lines, rows - row)
@@ -399,17 +422,21 @@ def sense_varied(
     partial, variance, floor, key, draw_step, tile, first_row, step, low, high, scale, total, first_column
 ):
     """As :func:`sense` with the variance (rows, n) of every current, and ``floor`` added to all of them."""
+    wide()
     real, (rows, n), stops = partial.dtype.type, partial.shape, 0
     step, low, high, scale, floor = real(step), real(low), real(high), real(scale), real(floor)
     keys, bits = schedule(key), scratch()
     if whole_row(n):
         flat = np.empty(4 * CHUNK + LANES, np.float32)
-        for row in range(rows):
-            normal_row(keys, n, first_row + row, tile, draw_step, bits, flat)
-            part, var = partial[row], variance[row]
-            for i in range(part.shape[0]):
-                part[i] += np.sqrt(var[i] + floor) * real(flat[i])
-        return add_rows(partial, step, low, high, scale, total, first_column)
+        for first in range(0, rows, max(1, HELD // n)):
+            last = min(first + max(1, HELD // n), rows)
+            for row in range(first, last):
+                normal_row(keys, n, first_row + row, tile, draw_step, bits, flat)
+                part, var = partial[row], variance[row]
+                for i in range(part.shape[0]):
+                    part[i] += np.sqrt(var[i] + floor) * real(flat[i])
+            stops += add_rows(partial[first:last], step, low, high, scale, total[first:last], first_column)
+        return stops
     z, lines = np.empty((4, CHUNK), np.float32), together(n, rows)
     for row in range(0, rows, max(lines, 1)):
         lines = min(lines, rows - row)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models.kernels.compiling import fma, kernel
+from hw_models.kernels.compiling import fma, kernel, wide
 from hw_models.kernels.noise import CHUNK, LANES, words
 
 F, I, U = np.float32, np.int32, np.uint32  # noqa: E741
@@ -73,6 +73,7 @@ def draw(keys, first, count, row, tile, step, bits, z):
 
     keys: :func:`hw_models.kernels.noise.schedule`; bits and z: :func:`memory`.
     """
+    wide()
     words(keys, first, row, tile, step, count, bits)
     for half in range(2):
         one, other = bits[2 * half], bits[2 * half + 1]

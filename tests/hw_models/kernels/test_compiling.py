@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ import numba
 import numpy as np
 import pytest
 
-from hw_models.kernels.compiling import VECTOR, bound, fma, kernel, written_out
+from hw_models.kernels.compiling import VECTOR, bound, fma, kernel, wide, written_out
 
 
 @kernel
@@ -23,6 +24,14 @@ def strict_sum(x):
     for i in range(x.shape[0]):
         total += x[i]
     return total
+
+
+@kernel
+def doubled(x, out):
+    """Twice x (n,)."""
+    wide()
+    for i in range(x.shape[0]):
+        out[i] = x[i] + x[i]
 
 
 @kernel(fastmath=VECTOR)
@@ -109,3 +118,23 @@ def test_what_is_written_out_leaves_no_call_and_takes_the_flags_where_it_is_to(m
 def test_what_is_no_plain_function_cannot_be_bound():
     with pytest.raises(TypeError, match="no plain function"):
         bound(len, "a")
+
+
+@pytest.mark.kernels
+def test_a_loop_of_whole_vectors_is_the_same_loop():
+    x = np.random.default_rng(0).normal(size=1001).astype(np.float32)
+    out = np.zeros_like(x)
+    doubled(x, out)
+    np.testing.assert_array_equal(out, 2 * x)
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="about compiled kernels")
+def test_whole_vectors_are_asked_for_where_a_function_asks_for_them(monkeypatch):
+    x = np.zeros(3, np.float32)
+    for each, asked in ((doubled, True), (strict_sum, False)):
+        monkeypatch.setattr(each, "_cache", numba.core.caching.NullCache())
+        again = kernel(each.py_func)
+        monkeypatch.setattr(again, "_cache", numba.core.caching.NullCache())
+        again(*(x, x.copy())[: len(inspect.signature(each.py_func).parameters)])
+        (code,) = again.inspect_llvm().values()
+        assert ('"prefer-vector-width"="512"' in code) == asked

@@ -157,6 +157,20 @@ def test_a_calibrated_full_scale_is_never_at_the_stop():
 
 
 @pytest.mark.kernels
+def test_converted_in_place_is_converted_apart():
+    """Rows longer than what is held at a time; stops are counted over all of it."""
+    x = np.random.default_rng(3).normal(size=(3, 2 * kernels.CHUNK + 5)).astype(np.float32)
+    for of in (lambda a, b: kernels.convert(a, b, 0.25, -1.0, 1.0),
+               lambda a, b: kernels.convert(a, b, 0.0, -1.0, 1.0),
+               lambda a, b: kernels.convert_stochastic(a, b, 0.25, -1.0, 1.0, OWN, 1, 2, 3)):  # fmt: skip
+        apart, place = np.empty_like(x), x.copy()
+        stops = of(x, apart)
+        assert of(place, place) == stops > 0
+        np.testing.assert_array_equal(place, apart)
+    level = np.rint(x / np.float32(0.25))
+    assert kernels.convert(x, apart, 0.25, -1.0, 1.0) == np.count_nonzero(np.abs(level) > 4)
+
+
 def test_stochastic_rounding_beyond_the_last_level_is_counted():
     x = np.array([[-1.2, -1.0, 0.0, 1.0, 1.2]])
     out = np.empty_like(x)
