@@ -33,6 +33,7 @@ def test_a_run_shows_its_behaviour(trained: Path, checked: Checked) -> None:
     assert "are missing, because" not in text and report.render(trained) == text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_run_on_an_event_driven_chip(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     training.train(config.load(tiny, ["--chip", "loihi", "--epochs", "1"]), tmp_path / "run", progress=False)
     text = checked(report.render(tmp_path / "run"))
