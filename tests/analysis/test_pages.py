@@ -103,6 +103,7 @@ def test_data_that_fail_leave_a_line(trained: Path, monkeypatch: pytest.MonkeyPa
     assert "are missing, because no such &lt;data&gt;." in checked(report.render(trained))
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize(
     "vary",
     [["chip.adc.bits=3,6"], ["chip.adc.bits=3,6", "chip.dac.bits=4,8", "chip.device.read_noise=0,1"]],
