@@ -63,14 +63,14 @@ batch = 20
 COMPILING = "test_kernels.py"
 """It compiles most of what others need and leaves it to them."""
 PLAIN = (
-    "hw_models/laws/", "hw_models/measured/", "hw_models/test_", "neuroep/engines/torch/", "neuroep/network/",
+    "hw_models/measured/", "neuroep/engines/torch/", "neuroep/network/",
     "neuroep/data/test_a", "neuroep/data/test_batching", "neuroep/data/test_ca", "neuroep/data/test_d",
     "neuroep/data/test_f", "neuroep/data/test_g", "neuroep/data/test_l", "neuroep/data/test_ragged",
     "neuroep/data/test_s", "neuroep/data/test_t", "neuroep/data/test_v", "neuroep/test_package", "test_house",
     "test_imports", "test_site", "test_studies",
 )  # fmt: skip
 """These need next to none of it."""
-EARLY = ("neuroep/engines/test_", "neuroep/gradients/", "neuroep/learning/")
+EARLY = ("hw_models/laws/", "neuroep/engines/test_", "neuroep/gradients/", "neuroep/learning/")
 """These need what it compiles first: no pulses, which take half of its time."""
 
 
