@@ -63,20 +63,23 @@ batch = 20
 COMPILING = "test_kernels.py"
 """It compiles most of what others need and leaves it to them."""
 PLAIN = (
-    "hw_models/laws/", "hw_models/measured/", "hw_models/test_", "neuroep/engines/torch/", "neuroep/network/",
+    "hw_models/measured/", "neuroep/engines/torch/", "neuroep/network/",
     "neuroep/data/test_a", "neuroep/data/test_batching", "neuroep/data/test_ca", "neuroep/data/test_d",
     "neuroep/data/test_f", "neuroep/data/test_g", "neuroep/data/test_l", "neuroep/data/test_ragged",
     "neuroep/data/test_s", "neuroep/data/test_t", "neuroep/data/test_v", "neuroep/test_package", "test_house",
     "test_imports", "test_site", "test_studies",
 )  # fmt: skip
 """These need next to none of it."""
+EARLY = ("hw_models/laws/", "neuroep/engines/test_", "neuroep/gradients/", "neuroep/learning/")
+"""These need what it compiles first: no pulses, which take half of its time."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take some rows of slow tables, unless a test is named; begin with ``COMPILING``, the second half with ``PLAIN``.
+    """Take some rows of slow tables, unless a test is named, and put all in order.
 
-    ``make test`` gives a half to each of two processes, and later of one's rest to the other: in a new checkout the
-    second has work of its own as long as the first compiles. Each half ends with what a slow machine leaves out.
+    ``make test`` gives a half to each of two processes, and later of one's rest to the other. The first begins with
+    ``COMPILING``, the second with ``PLAIN`` and ``EARLY``: in a new checkout it has work as long as the first compiles,
+    and compiles nothing that this is about to leave to it. Each half ends with what a slow machine leaves out.
     """
     if not any("::" in each for each in config.args):
         dropped = {item for table in lots.tables(items) for item in {*table} - {*lots.few(table)}}
@@ -87,9 +90,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return item.nodeid.removeprefix("tests/").startswith(places)
 
     first = [item for item in items if of(item, COMPILING)]
-    plain = [item for item in items if of(item, *PLAIN)]
+    plain = [item for places in (PLAIN, EARLY) for item in items if of(item, *places)]
     last = [item for item in items if lots.last(item)]
-    others = [item for item in items if not of(item, COMPILING, *PLAIN) and not lots.last(item)]
+    others = [item for item in items if not of(item, COMPILING, *PLAIN, *EARLY) and not lots.last(item)]
     ends = last[::2], last[1::2]
     many = max(0, len(items) // 2 - len(first) - len(ends[0]))
     items[:] = [*first, *others[:many], *ends[0], *plain, *others[many:], *ends[1]]

@@ -12,6 +12,7 @@ from neuroep import data
 from neuroep.errors import ConfigError, DataError
 from neuroep.runs import checkpoints, config, deployment, training
 from neuroep.runs.session import Session
+from tests.analysis.conftest import empty_picture, unrendered  # noqa: F401
 
 SETTINGS = """\
 [network]
@@ -147,6 +148,7 @@ def test_both_engines_see_the_same(run):
     assert found[0].loss == pytest.approx(found[1].loss, rel=1e-4)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_deployed_compared_and_reported(run, tmp_path, neuroep):
     assert neuroep("evaluate", run, "--chip", "pcm", "--seeds", 2).code == 0
     found = neuroep("compare", run, "--chip", "pcm", "--out", tmp_path / "compared")

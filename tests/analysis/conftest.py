@@ -74,7 +74,7 @@ def empty_picture() -> bytes:
 
 @pytest.fixture
 def unrendered(monkeypatch: pytest.MonkeyPatch, empty_picture: bytes) -> None:
-    """Every picture is drawn and has its place and texts on the page, but an empty one stands for its pixels.
+    """Every picture is drawn and has its place, file and texts, but an empty one stands for its pixels.
 
     For tests of what a page says: pixels take nine tenths of its time. Whole pages of every kind are made by
     ``test_report.py`` and the tests of pages of ablations and requirements, and every picture by ``test_pictures.py``.
@@ -84,7 +84,12 @@ def unrendered(monkeypatch: pytest.MonkeyPatch, empty_picture: bytes) -> None:
         assert style.sheet_of(drawn).axes
         return html.image(empty_picture, caption, alt)
 
+    def save(drawn: Axes | Figure, path: Path) -> None:
+        assert style.sheet_of(drawn).axes
+        path.write_bytes(empty_picture)
+
     monkeypatch.setattr(html, "picture", picture)
+    monkeypatch.setattr(style, "save", save)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def test_a_run_shows_its_behaviour(trained: Path, checked: Checked) -> None:
     assert "are missing, because" not in text and report.render(trained) == text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_run_on_an_event_driven_chip(tiny: Path, tmp_path: Path, checked: Checked) -> None:
     training.train(config.load(tiny, ["--chip", "loihi", "--epochs", "1"]), tmp_path / "run", progress=False)
     text = checked(report.render(tmp_path / "run"))
@@ -102,6 +103,7 @@ def test_data_that_fail_leave_a_line(trained: Path, monkeypatch: pytest.MonkeyPa
     assert "are missing, because no such &lt;data&gt;." in checked(report.render(trained))
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize(
     "vary",
     [["chip.adc.bits=3,6"], ["chip.adc.bits=3,6", "chip.dac.bits=4,8", "chip.device.read_noise=0,1"]],

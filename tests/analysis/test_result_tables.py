@@ -39,6 +39,7 @@ def test_command(neuroep, trained, tmp_path):
     ]
 
 
+@pytest.mark.usefixtures("unrendered")
 @pytest.mark.parametrize("chips", [["hermes"]])
 def test_a_comparison_has_a_row_for_each(trained, tmp_path, chips):
     found = comparison.run(trained, chips, tmp_path / "out", progress=False)
@@ -46,6 +47,7 @@ def test_a_comparison_has_a_row_for_each(trained, tmp_path, chips):
     assert [row["name"] for row in found.table()] == [one.name for one in found.contestants]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_a_gradient_check_has_a_row_for_each_beta(trained, tmp_path):
     found = gradients.run(runs.load(trained), tmp_path / "out", samples=2, betas=(0.1, 0.05), steps=2)
     check(found, tmp_path)

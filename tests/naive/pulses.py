@@ -126,23 +126,25 @@ def touched_batches(pulse, weights, terms, rate, update, repeats, rng):
     """The same, and how many pulses every device got."""
     given = np.zeros((repeats, *weights.shape), int)
     ends = np.tile(np.asarray(weights, np.float64), (repeats, 1, 1))
-    up_step, down_step = steps(pulse)
+    (up_step, down_step), noisy = steps(pulse), pulse.noise or pulse.noise_base or pulse.noise_state
     for sample in range(len(terms[0][1])):
         for sign, posts, pres in terms:
             post, pre = posts[sample].astype(np.float64), pres[sample].astype(np.float64)
             length, b, a = fit(post, pre, rate, pulse.dw_min, update)
-            ways = sign * np.sign(np.outer(post, pre))
+            rising = np.broadcast_to(sign * np.outer(post, pre) > 0, ends.shape)
             for _ in range(length):
                 fired_post = rng.random((repeats, len(post))) < b * np.abs(post)
                 fired_pre = rng.random((repeats, len(pre))) < a * np.abs(pre)
                 met = fired_post[:, :, None] & fired_pre[:, None, :]
-                f_up, f_down = factors(pulse, ends)
-                step = np.where(ways > 0, up_step * f_up, -down_step * f_down)
-                own = np.where(ways > 0, up_step, down_step)
-                sigma = pulse.noise * multiples(pulse, ends) * step
-                sigma += np.sign(ways) * (pulse.noise_base * own + pulse.noise_state * np.abs(ends))
-                step += sigma * shaped(pulse, rng.standard_normal(ends.shape))
-                ends = np.where(met, np.clip(ends + step, pulse.w_min, pulse.w_max), ends)
+                w, up = ends[met], rising[met]  # the others stay
+                f_up, f_down = factors(pulse, w)
+                step = np.where(up, up_step * f_up, -down_step * f_down)
+                if noisy:
+                    own = np.where(up, up_step, -down_step)
+                    sigma = pulse.noise * multiples(pulse, w) * step
+                    sigma += pulse.noise_base * own + np.where(up, pulse.noise_state, -pulse.noise_state) * np.abs(w)
+                    step += sigma * shaped(pulse, rng.standard_normal(w.shape))
+                ends[met] = np.clip(w + step, pulse.w_min, pulse.w_max)
                 given += met
     return ends, given
 

@@ -17,6 +17,8 @@ from hw_models.text import by_options
 from neuroep.errors import ConfigError
 from neuroep.runs import config, deployment, directory as runs, limits, training
 
+pytestmark = pytest.mark.usefixtures("unrendered")  # but for the comparison that several tests look at
+
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> tuple[comparison.Comparison, list]:
@@ -195,7 +197,6 @@ def as_shown(command: str) -> str:
     return by_options(command, html.escape, html.escape)
 
 
-@pytest.mark.usefixtures("unrendered")
 def test_the_command_of_the_page_does_it_again(trained: Path, tmp_path: Path, neuroep) -> None:
     arguments = ("compare", trained, "--chip", "pcm", "--chip.adc.bits", "4", "--quiet")
     found = neuroep(*arguments, "--out", tmp_path / "out")
@@ -204,7 +205,6 @@ def test_the_command_of_the_page_does_it_again(trained: Path, tmp_path: Path, ne
     assert as_shown(f"neuroep compare {trained} --chip pcm --chip.adc.bits 4 --mode deploy --out out-again") in text
 
 
-@pytest.mark.usefixtures("unrendered")
 def test_the_page_of_a_configuration_with_a_chip_does_it_again(tiny: Path, tmp_path: Path) -> None:
     given = ["--chip", "pcm", "--chip.adc.bits", "6", "--chip_seed", "9", "--epochs", "1"]
     first = comparison.run(config.load(tiny, given), ["hermes"], tmp_path / "a", overrides=["--chip.dac.bits", "5"])
@@ -254,7 +254,6 @@ def test_what_both_phases_share_is_parted_from_what_differs(compared) -> None:
     assert again.gradient == hermes.gradient and again.limits == hermes.limits
 
 
-@pytest.mark.usefixtures("unrendered")
 def test_the_limit_of_a_chip_is_said(compared, parsed) -> None:
     result = compared[0]
     _, local, ideal, hermes = result.contestants

@@ -48,6 +48,7 @@ def test_text_has_every_parameter(checked: gradcheck.GradientCheck) -> None:
     assert "0.001     0.01      0.1" in text
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_smooth_network_is_exact(tiny: Path, tmp_path: Path) -> None:
     smooth = ["--potential", "smooth_sigmoid", "--beta", "1e-3", "--dtype", "float64"]
     converged = ["--free_steps", "500", "--nudged_steps", "500", "--tolerance", "1e-14"]
@@ -62,6 +63,7 @@ def test_smooth_network_is_exact(tiny: Path, tmp_path: Path) -> None:
     assert all(curve.total_error < 1e-5 for curve in found.gdu[0].curves.values())
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_points_are_compared_with_fewer(tiny: Path, tmp_path: Path) -> None:
     """Six points: rows, slopes, picture and page of 2, 4 and 6, each falling with its own power of beta."""
     settings = config.load(tiny, ["--potential", "smooth_sigmoid", "--estimator.points", "6"])
@@ -82,12 +84,14 @@ def test_points_are_compared_with_fewer(tiny: Path, tmp_path: Path) -> None:
     assert {"4 points", "6 points", r"$\propto \beta^6$"} <= set(labels)
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_many_points_are_compared_with_two_and_four_alone(tiny: Path, tmp_path: Path) -> None:
     settings = config.load(tiny, ["--potential", "smooth_sigmoid", "--estimator.points", "10"])
     found = gradcheck.run(settings, tmp_path / "out", samples=2, steps=4, betas=(0.1, 0.3))
     assert [formula.name for formula in found.formulas] == ["centred", "positive", "negative", "4 points", "10 points"]
 
 
+@pytest.mark.usefixtures("unrendered")
 def test_the_chip_is_named_where_it_acts(tiny: Path, tmp_path: Path) -> None:
     """Only the gradient that training uses is that of the chip; the rest is exact arithmetic with its weights."""
     found = gradcheck.run(config.load(tiny, ["--chip", "rram"]), tmp_path / "out", **FEW)

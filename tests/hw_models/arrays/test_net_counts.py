@@ -70,21 +70,21 @@ def test_counters_are_those_of_the_slow_twin(management, overflow, bits, draws, 
 @compiled
 @pytest.mark.parametrize("draws", ["replayed", "independent"])
 def test_mean_and_variance_are_those_of_the_equations(draws):
-    """8000 batches of one sample of 20 slots: five standard errors of every device."""
+    """4000 batches of one sample of 20 slots: five standard errors of every device."""
     update, rng = scheme(False, slots=20, shift=0, bits=16, draws=draws), np.random.default_rng(1)
     rate, ways = 20 * GRANULE, rng.choice([-1.0, 1.0], 8)  # factors are 1: signals are probabilities
     minus = [rng.uniform(0.1, 0.9, (1, size)) * ways[:size] for size in SHAPE]
     plus = [side * rng.uniform(0.7, 1.1, side.shape) for side in minus]
     plus[1][0, 4] *= -1
     own, terms = counted(update), [(-1.0, *minus), (1.0, *plus)]
-    found = np.array([own.count(terms, rate, step) for step in range(8000)])
+    found = np.array([own.count(terms, rate, step) for step in range(4000)])
     for i, j in np.ndindex(SHAPE):
         lines = minus[0][0, i], minus[1][0, j], plus[0][0, i], plus[1][0, j]
         mean, variance = (20 * value for value in naive.moments(*lines, draws == "replayed"))
         own_counts = found[:, i, j]
-        assert abs(own_counts.mean() - mean) < 5 * np.sqrt(variance / 8000)
+        assert abs(own_counts.mean() - mean) < 5 * np.sqrt(variance / 4000)
         kurtosis = ((own_counts - mean) ** 4).mean() / own_counts.var() ** 2
-        assert abs(own_counts.var() / variance - 1) < 5 * np.sqrt((kurtosis - 1) / 8000)
+        assert abs(own_counts.var() / variance - 1) < 5 * np.sqrt((kurtosis - 1) / 4000)
 
 
 @compiled
@@ -95,7 +95,7 @@ def test_devices_of_a_line_are_correlated_as_their_train_makes_them(draws):
     minus = [rng.uniform(0.2, 0.8, (1, size)) for size in (2, 3)]
     plus = [side * rng.uniform(0.6, 1.2, side.shape) for side in minus]
     own = counted(update, (2, 3))
-    found = np.array([own.count([(-1.0, *minus), (1.0, *plus)], 12 * GRANULE, n).ravel() for n in range(8000)])
+    found = np.array([own.count([(-1.0, *minus), (1.0, *plus)], 12 * GRANULE, n).ravel() for n in range(4000)])
     moments = {(a, b): 0.0 for a in range(6) for b in range(6)}
     states = [line_states(m, p, draws) for m, p in zip([*minus[0][0], *minus[1][0]], [*plus[0][0], *plus[1][0]],
                                                        strict=True)]  # fmt: skip
@@ -109,9 +109,9 @@ def test_devices_of_a_line_are_correlated_as_their_train_makes_them(draws):
             moments[a, b] += chance * step[a] * step[b]
     want = 12 * np.array([[moments[a, b] - mean[a] * mean[b] for b in range(6)] for a in range(6)])
     got, spread = np.cov(found.T), np.sqrt(np.diag(want))
-    assert np.abs((got - want) / np.outer(spread, spread)).max() < 5 * np.sqrt(2 / 8000)
+    assert np.abs((got - want) / np.outer(spread, spread)).max() < 5 * np.sqrt(2 / 4000)
     corr = want / np.outer(spread, spread)
-    assert np.abs(corr[~np.eye(6, dtype=bool)]).max() > 0.1
+    assert np.abs(corr[~np.eye(6, dtype=bool)]).max() > 0.15
 
 
 def line_states(minus, plus, draws):
@@ -270,13 +270,14 @@ def test_an_unset_shift_follows_the_longest_train():
 
 @compiled
 def test_trains_too_short_shrink_the_update_and_keep_its_direction():
+    """4000 updates: 5 % of the size are 5.8 standard errors; one line that shrank twice as far would leave 0.964."""
     terms = phases(rows=1, apart=0.3)
     terms[1][2][0, 0] = terms[0][2][0, 0]
     own = counted(scheme(slots=7, shift=0, bits=16, room=1.0))
-    mean = np.mean([own.count(terms, 0.05, step) for step in range(20000)], axis=0)
+    mean = np.mean([own.count(terms, 0.05, step) for step in range(4000)], axis=0)
     wanted = terms[1][1].T @ terms[1][2] - terms[0][1].T @ terms[0][2]
     assert np.corrcoef(mean.ravel(), wanted.ravel())[0, 1] > 0.99
-    assert own.short == own.sent == 20000
+    assert own.short == own.sent == 4000
     top = 4 * np.abs(terms[0][1]).max() * np.abs(terms[0][2]).max()
     assert (mean * wanted).sum() / (wanted**2).sum() == pytest.approx(7 / top, rel=0.05)
 

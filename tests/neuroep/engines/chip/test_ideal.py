@@ -159,7 +159,8 @@ KINDS_RESUMED = ["analog", "mixed", "expected", "events", "increments", "moved",
 
 @pytest.mark.parametrize("kind", [*KINDS_RESUMED, *BOTH])
 def test_a_resumed_run_goes_on_bit_for_bit(tmp_path, kind):
-    values = described(KINDS[kind], {}).to_dict()
+    few = {"data.limit": 16} if kind == "bent" else {}  # every read of curves behind wires is solved
+    values = described(KINDS[kind], few).to_dict()
     values["training"] |= {"epochs": 2, "evaluate": []}
     whole = config.parse(values)
     training.train(whole, tmp_path / "whole", progress=False, diagnose=False)

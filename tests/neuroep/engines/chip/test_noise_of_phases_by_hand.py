@@ -29,7 +29,7 @@ PCM = {
     "timing.integration": READ,
 }
 FREE, STILL = Schedule(steps=6, tolerance=0.0), Schedule(steps=8, tolerance=0.0)
-TIMES = 30
+TIMES = 15
 
 
 def deviations(weight: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def by_hand() -> dict[str, float]:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_noise_between_phases_is_that_of_every_device_by_itself(exact: bool) -> None:
-    """Of 8 samples 30 times; variances within 4 sigma of those of 240 samples that have one or two degrees of freedom.
+    """Of 8 samples 15 times; variances within 4 sigma of those of 120 samples that have one or two degrees of freedom.
 
     Noise that is fresh in every read leaves more than twice as much, and noise that is frozen nothing.
     """
