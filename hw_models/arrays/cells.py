@@ -348,8 +348,12 @@ class DeviceCells:
     def disturbed(self, felt: Array) -> None:
         """Let devices move by what the writes of others do to them, of a pair the side that grows.
 
-        A device that no pulse moves feels none of others either.
+        A device that no pulse moves feels none of others either. What is felt is no write, of which drift begins anew.
         """
+        with self.crossbar.unwritten():
+            self._feel(felt)
+
+    def _feel(self, felt: Array) -> None:
         if not self.states:
             self.crossbar.stored[:] += felt * self.sides[0].responsive
             self.sides[0].cut(self.crossbar.stored)
