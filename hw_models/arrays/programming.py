@@ -114,6 +114,8 @@ class Devices:
         self.mixed, self.remaining = False, 1.0
         self.faded: Array | None = None
         """(reference lines, in) what they have kept of what they were programmed with; None of everything."""
+        self.left: list[Array] | None = None
+        """Of every device or side, what it keeps of what it holds until it is read; None of everything."""
         self.felt: Array | None = None
         self.last: LastWrites | None = None
         if parts.write_threshold:
@@ -263,7 +265,8 @@ class Devices:
         faults = device.mismatch > 0 or device.stuck_low > 0 or device.stuck_high > 0
         shifts = device.read_noise > 0 and device.noise.shifts
         apart = self.references > 0 and any(device.programming_noise)  # the reference lines' own
-        moved = self.drifting or self.relaxing or self.remaining != 1 or self.faded is not None
+        moved = self.drifting or self.relaxing or self.remaining != 1
+        moved = moved or self.faded is not None or self.left is not None
         scaled = self.layout.zero == "level"
         return faults or moved or shifts or apart or scaled or self.wired or self.slices > 1
 
@@ -415,17 +418,22 @@ class Devices:
                 elif fresh:
                     target, g = self.written(target, (k, side), first, turn)
                     g = self._left_over(g, first)
+                elif self.left is not None:
+                    target = g = self._kept(g, self.left[min(side, len(self.left) - 1)], first)
                 yield (k, side), float(factor), *self.conducting(target, g, (k, side), first, turn)
 
     def _left_over(self, g: Array, first: int) -> Array:
         """Return what leaks have left of conductances as they were programmed."""
-        low, left = np.float32(self.device.g_min), np.float32(self.remaining)
-        if self.faded is not None and first >= self.shape[0]:
-            begin = first - self.shape[0] if len(self.faded) > 1 else 0
-            left = left * self.faded[begin : begin + len(g)].astype(np.float32)
-        elif left == 1:
-            return g
-        return low + (g - low) * left
+        found = g if self.remaining == 1 else self._kept(g, np.full((1, 1), self.remaining), 0)
+        if self.faded is None or first < self.shape[0]:
+            return found
+        return self._kept(found, self.faded, first - self.shape[0])
+
+    def _kept(self, g: Array, share: Array, first: int) -> Array:
+        """Return conductances of lines from the first that have kept a share above g_min, (all lines, in) or (1, 1)."""
+        low = np.float32(self.device.g_min)
+        own = share[first : first + len(g)] if len(share) > 1 else share
+        return low + (g - low) * own.astype(np.float32)
 
     def _settled_lines(self, a: Array, first: int, turn: int) -> Iterator[tuple[Slot, float, Array, Array]]:
         """Yield what :meth:`lines` does of what was programmed, and changes by drift alone."""

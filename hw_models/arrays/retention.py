@@ -5,7 +5,8 @@
 
 as charge leaks off a capacitor. Of a pair both devices lose it, each by a z of its own, and of a weight beside its
 reference too. Reference lines (reference "analog"), which no pulse moves, lose it of what they were programmed with.
-What is read between two updates is what was left at the last one.
+What is read between two updates is what was left at the last one, and of that, where devices are read later than their
+last write (``device.age``), what is left then.
 
 Source: leakage of capacitor cells, Li et al., Symposium on VLSI Technology 2018; log-normal spread: ours.
 """
@@ -60,11 +61,18 @@ class Retention:
         """Note that all devices are written at a time [s]."""
         self.since = self.began = now
 
-    def beside(self, lines: int, first: int) -> np.ndarray:
-        """Return what reference lines have kept since they were programmed; the first is drawn by this number."""
-        return np.exp(-max(self.since - self.began, 0.0) * self._drawn((lines, self.shape[1]), 0, first))
+    def beside(self, lines: int, first: int, ahead: float = 0.0) -> np.ndarray:
+        """Return what reference lines have kept since they were programmed, for reads so much later; (lines, in).
+
+        The first is drawn by this number.
+        """
+        return np.exp(-(max(self.since - self.began, 0.0) + ahead) * self._drawn((lines, self.shape[1]), 0, first))
 
     def kept(self, now: float, sides: int = 1) -> list[np.ndarray]:
         """Return what first and second devices have kept since this was asked last, as of :meth:`rates`."""
         passed, self.since = max(now - self.since, 0.0), now
-        return [np.exp(-passed * self.rates(side)) for side in range(sides)]
+        return self.after(passed, sides)
+
+    def after(self, seconds: float, sides: int = 1) -> list[np.ndarray]:
+        """Return what first and second devices keep for so many seconds, as of :meth:`rates`."""
+        return [np.exp(-seconds * self.rates(side)) for side in range(sides)]

@@ -191,6 +191,10 @@ class StoredWeights:
             return
         self._check_writable()
         self.devices.remaining *= 1 - self.device.leak
+        self._lose(shares)
+
+    def _lose(self, shares: list[float | Array]) -> None:
+        """Let weights in memory lose these shares of what first and second devices conduct above g_min."""
         if not self.in_memory:
             return
         with self.unwritten():
@@ -226,10 +230,16 @@ class StoredWeights:
             np.copyto(self._seen, self._holding(), where=~written)
 
     def _fade(self) -> None:
-        """Let reference lines beside weights in memory lose what they have lost since they were programmed."""
+        """Let devices lose what reads that come later find lost, and reference lines all since they were programmed."""
         own = self.devices
-        if self.retains is not None and self.in_memory and own.references:
-            own.faded = self.retains.beside(own.references, own.line(self.shape[0]))
+        if self.retains is None or not self.in_memory:
+            return
+        if own.references:
+            own.faded = self.retains.beside(own.references, own.line(self.shape[0]), self.ahead)
+        own.left = None
+        if self.ahead:
+            kept = self.retains.after(self.ahead, 2)
+            own.left = kept[:1] if self.cells is None else self.cells.lasting(kept)
 
     @property
     def lowest(self) -> np.floating:
@@ -306,13 +316,26 @@ class StoredWeights:
             self.traps.restart()
         self._look(seconds, solve=self.devices.wired)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Read inside what is written as soon as it is, as whoever verifies it does, and later again behind it."""
+        before = self.ahead
+        self.read_at(0.0)
+        try:
+            yield
+        finally:
+            self.read_at(before)
+
     def _look(self, seconds: float, solve: bool) -> None:
         self.ahead = seconds
-        if self.programmings and not self.ideal and self.device.ages:
+        if self.programmings and not self.ideal and (self.device.ages or self.retains is not None):
             self._build(solve)
 
     def elapse(self) -> None:
         """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
+        if self.ahead and self.retains is not None:
+            self._lose([(1 - each).astype(self.dtype) for each in self.retains.after(self.ahead, 2)])
+            self.retains.began -= self.ahead
         self.clock, self.ahead = self.clock + self.ahead + self._passed, 0.0
         self.wrote_at = self.time.time
 
@@ -392,6 +415,7 @@ class StoredWeights:
                 yield
             finally:
                 self.ahead, self._looking = before, looking
+                self._fade()
 
     def _check_programmed(self) -> None:
         if not self.programmings:
@@ -406,6 +430,7 @@ class StoredWeights:
         if now is None:
             now, self.built = self.clock + self.ahead + self._passed, self.time.batches
         self.devices.now = now
+        self._fade()
         self.noise.move(self.devices.now - self.devices.since, again)
         self._move_traps()
         self._forget_matrices()
@@ -602,7 +627,6 @@ class StoredWeights:
         if self.retains is not None:
             self.retains.since, *began = np.atleast_1d(state["left_at"]).tolist()
             self.retains.began = began[0] if began else self.retains.since
-            self._fade()
         if self.cells is not None:
             self.cells.load(state)
         self._see()

@@ -120,6 +120,47 @@ def test_reference_lines_lose_what_they_were_programmed_with(spread):
                 assert found[i, j] == pytest.approx(wanted, abs=3e-6)
 
 
+@pytest.mark.parametrize(
+    ("device", "layout"),
+    [
+        (DEVICE | {"retention_spread": 0.5, "pulse": {"dw_min": 0.01, "corrupt": 0.2}}, {}),
+        (DEVICE, {"mapping": "offset", "reference": "analog"}),
+        (DEVICE | {"retention_spread": 0.5, "cell": {"kind": "one_sided"}, "pulse": {"dw_min": 0.01, "w_min": 0.0}}, {}),
+        (DEVICE | {"retention_spread": 0.5}, {"mapping": "offset", "reference": "device"}),
+    ],
+)
+def test_what_is_read_later_is_what_is_left_then(device, layout):
+    """Reads so many seconds ahead find what the devices lose in as many by the clock, and leave no trace."""
+    chip = Chip.parse({
+        "device": device | {"age": 5e-4}, "crossbar": layout | {"weight_range": 1.0}, "update": {"scheme": "pulsed"},
+        "timing": {"integration": 1e-6},
+    })  # fmt: skip
+    clock, weight = Clock(True), np.random.default_rng(0).uniform(-0.5, 0.5, (3, 4)).astype("f4")
+    bars = [Crossbar(chip, (3, 4), 0, "a", clock=clock) for _ in range(2)]
+    for bar in bars:
+        bar.read_at(0.0)
+        bar.program(weight)
+        DeviceCells(bar, Made(chip.device, 0, serial, Tally()))
+        bar.refresh()
+    bar, later = bars
+    start, g = bar.weights(), bar.conductances()
+    later.read_at(5e-4)
+    with bar.later(5e-4):
+        ahead = bar.weights(), bar.conductances(), bar.loads().word.g
+    assert np.abs(ahead[0] - start).max() > 0.05
+    np.testing.assert_array_equal(bar.weights(), start)
+    np.testing.assert_array_equal(bar.conductances(), g)
+    at(clock, 5e-4)
+    bar.leak()
+    bar.refresh()
+    later.elapse()
+    later.refresh()
+    for found in (ahead, (later.weights(), later.conductances(), later.loads().word.g)):
+        np.testing.assert_allclose(found[0], bar.weights(), atol=1e-6)
+        np.testing.assert_allclose(found[1], bar.conductances(), rtol=1e-5)
+        np.testing.assert_allclose(found[2], bar.loads().word.g, rtol=1e-5)
+
+
 def test_a_state_keeps_when_devices_lost_something_last():
     chip = Chip.parse({"device": DEVICE, "update": {"scheme": "pulsed"}, "timing": {"integration": 1e-6}})
     clock = Clock(True)
