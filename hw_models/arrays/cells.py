@@ -346,8 +346,7 @@ class DeviceCells:
         self._show(self.crossbar.stored)
 
     def lasting(self, kept: Sequence[Array]) -> list[Array]:
-        """Return what the devices of each side, told apart, keep where first and second ones keep so much; stuck ones all.
-        """
+        """Return what the devices of each side keep where first and second ones keep so much; stuck ones keep all."""
         found = list(kept[: 2 if self.shown is not None else 1])
         for number, side in enumerate(self.sides):
             if side.stuck is not None:

@@ -17,6 +17,7 @@ from hw_models.kernels.random import key, normals
 from hw_models.tally import Tally
 
 DEVICE = {"retention": 1e-3, "pulse": {"dw_min": 0.01}}
+SPREAD = DEVICE | {"retention_spread": 0.5}
 
 
 def at(clock, seconds):
@@ -123,10 +124,10 @@ def test_reference_lines_lose_what_they_were_programmed_with(spread):
 @pytest.mark.parametrize(
     ("device", "layout"),
     [
-        (DEVICE | {"retention_spread": 0.5, "pulse": {"dw_min": 0.01, "corrupt": 0.2}}, {}),
+        (SPREAD | {"pulse": {"dw_min": 0.01, "corrupt": 0.2}}, {}),
         (DEVICE, {"mapping": "offset", "reference": "analog"}),
-        (DEVICE | {"retention_spread": 0.5, "cell": {"kind": "one_sided"}, "pulse": {"dw_min": 0.01, "w_min": 0.0}}, {}),
-        (DEVICE | {"retention_spread": 0.5}, {"mapping": "offset", "reference": "device"}),
+        (SPREAD | {"cell": {"kind": "one_sided"}, "pulse": {"dw_min": 0.01, "w_min": 0.0}}, {}),
+        (SPREAD, {"mapping": "offset", "reference": "device"}),
     ],
 )
 def test_what_is_read_later_is_what_is_left_then(device, layout):

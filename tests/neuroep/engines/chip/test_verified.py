@@ -312,8 +312,7 @@ def test_what_the_loop_computes_is_counted():
 
 @pytest.mark.parametrize("scheme", ["pulsed", "residual", "agad"])
 def test_what_is_programmed_in_a_loop_is_read_at_once(scheme):
-    """However old devices are to be once they are deployed; they were read a day old, and programmed 2.3 times as large.
-    """
+    """However old devices are to be once deployed; they were read a day old, and programmed 2.3 times as large."""
     fields = {"device.drift_mean": [0.0, 0.1, 0.1, 0.1], "device.g_min": 1.0, "timing.pulse": 1e-6}
     fields |= {"update.zero_shift": 5, "device.pulse.up_down": 0.2} if scheme == "agad" else {}
     fields |= {"update.verify.rounds": 20} if scheme == "pulsed" else {}
