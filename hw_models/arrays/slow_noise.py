@@ -19,9 +19,9 @@ samples of a batch, as the tokens of a held input or single columns, carried pro
 repeats and the digits of its codes; behind wires they are white; slow ones behind wires that are solved at every
 building move on when something is written. Copies of the chip share the slow part. The digits of a code each find
 their part of what is carried for the whole code. Thermal noise is white.
-Processes are moved on by whole multiples of a fourth of tau, from a phase of it that differs by process and batch. Where
-devices are read earlier than before (``read_at``) they move back as they move on: such processes, and traps, are the
-same in either direction of time.
+Processes are moved on by whole multiples of a fourth of tau, from a phase of it that differs by process and batch.
+Where devices are read earlier than before (``read_at``) they move back as they move on: such processes, and traps, are
+the same in either direction of time.
 
 ``exact_noise`` draws every process of every device (:mod:`hw_models.arrays.device_noise`).
 """

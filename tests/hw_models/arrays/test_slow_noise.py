@@ -365,7 +365,8 @@ def test_variances_next_to_nothing_have_cosines_too() -> None:
 @pytest.mark.parametrize("device", [PCM, PCM | TRAPS])
 @pytest.mark.parametrize("read", [False, True])
 def test_noise_goes_on_by_the_clock_where_devices_were_read_later_before(device: dict, read: bool) -> None:
-    """As on a chip that never looked ahead, within 4.5 sigma of 3,000 devices; it stood still until the day was over."""
+    """As on a chip that never looked ahead, within 4.5 sigma of 3,000 devices; it stood still until the day was over.
+    """
     correlations = []
     for ahead in (False, True):
         bar, clock = crossbar(30, 100, device=device)
