@@ -345,11 +345,24 @@ class DeviceCells:
                 self.reference += (low - self.reference) * shares[1]
         self._show(self.crossbar.stored)
 
+    def lasting(self, kept: Sequence[Array]) -> list[Array]:
+        """Return what the devices of each side keep where first and second ones keep so much; stuck ones keep all."""
+        found = list(kept[: 2 if self.shown is not None else 1])
+        for number, side in enumerate(self.sides):
+            if side.stuck is not None:
+                found[number] = np.broadcast_to(found[number], self.shape).copy()
+                found[number][side.stuck.where] = 1
+        return found
+
     def disturbed(self, felt: Array) -> None:
         """Let devices move by what the writes of others do to them, of a pair the side that grows.
 
-        A device that no pulse moves feels none of others either.
+        A device that no pulse moves feels none of others either. What is felt is no write, of which drift begins anew.
         """
+        with self.crossbar.unwritten():
+            self._feel(felt)
+
+    def _feel(self, felt: Array) -> None:
         if not self.states:
             self.crossbar.stored[:] += felt * self.sides[0].responsive
             self.sides[0].cut(self.crossbar.stored)

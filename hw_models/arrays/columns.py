@@ -32,6 +32,8 @@ def read_columns(crossbar: Crossbar, columns: np.ndarray, bank: Converters | Non
     full, dac = crossbar.dtype.type(crossbar.weight_range), crossbar.converters.of("forward")[0]
     if crossbar.exact:
         crossbar.count_reads("forward", len(columns))
+        for first, last in blocks(len(columns), LINES):
+            crossbar.meter_lines(columns[first:last], crossbar.layout.repeats)
         found = crossbar.weights_of(run_of(columns))
         return found if full == 1 else np.divide(found, full, out=found)
     found = np.empty((crossbar.shape[0], len(columns)), dtype=crossbar.dtype)

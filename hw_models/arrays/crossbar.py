@@ -357,6 +357,17 @@ class Crossbar(CountedWeights):
         for _ in range(self.layout.repeats):
             self._count(way, samples)
 
+    def meter_lines(self, lines: Array, times: int = 1) -> None:
+        """Write down what inputs draw that are driven one after the other, each at full scale, without a product."""
+        if not self.tally.now.metered:
+            return
+        dac = self.converters.of("forward")[0]
+        full = float(dac.range or 1) if dac.acts else 1.0
+        driven = np.zeros((len(lines), self.shape[1]), dtype=self.dtype)
+        driven[np.arange(len(lines)), lines] = full
+        for _ in range(times):
+            self._meter("forward", [(driven, driven)], full)
+
     @property
     def supply(self) -> float | Array:
         """What currents are in this phase as a multiple of what they are in the free one, (rows, 1) where rows differ.

@@ -28,8 +28,10 @@ or g_max -> gain (mismatch) -> drift (not of stuck ones) -> wires -> mean and va
 (:mod:`hw_models.arrays.tiles`).
 
 Relaxation, drift and the 1/f noise of a read go by the time since a device's own last write: programming writes all
-devices, those of reference lines too; what else changes a weight (pulses) writes the devices of that weight. The
-target that decides relaxation and exponent is then the weight as it is now, with the draws of the last programming.
+devices, those of reference lines too; a pulse writes the device that it moves, of two that hold a weight together
+(``device.cell``, reference "device") that one alone. What else moves a device, leaks and writes of its neighbours, is
+no write. The target that decides relaxation and exponent is then the weight as it is now, with the draws of the last
+programming.
 
 Draws belong to (seed, array, what, output line, slice and side), those of programming to its occasion and number too,
 so that no blocking shows. Where tiles are filled one after the other (``CrossbarParts.fills``), output j and every
@@ -110,6 +112,10 @@ class Devices:
         self.now = self.since = 0.0
         self.written_at: Array | None = None
         self.mixed, self.remaining = False, 1.0
+        self.faded: Array | None = None
+        """(reference lines, in) what they have kept of what they were programmed with; None of everything."""
+        self.left: list[Array] | None = None
+        """Of every device or side, what it keeps of what it holds until it is read; None of everything."""
         self.felt: Array | None = None
         self.last: LastWrites | None = None
         if parts.write_threshold:
@@ -117,7 +123,8 @@ class Devices:
             drawn = tuple(name for name, acts in late.items() if acts)
             self.last = LastWrites((self.slices, self.sides, *shape), drawn)
         if (parts.in_memory or self.last is not None) and self.device.ages:
-            self.written_at = np.zeros(shape)
+            apart = parts.in_memory and (self.device.cell.paired or self.layout.reference == "device")
+            self.written_at = np.zeros((2 if apart else 1, *shape))
 
     def _zeros(self) -> Array:
         """Return the conductance of weight 0 in every slice of the offset mapping [uS], (slices,)."""
@@ -168,22 +175,23 @@ class Devices:
         self.keys |= {what: key(seed, name, what, *occasion) for what in PROGRAMMING}
         self.settled.forget()
 
-    def age(self, lines: Array) -> Seconds:
-        """Return the seconds since the last write of the devices of these output lines, reference lines included.
+    def age(self, lines: Array, side: int) -> Seconds:
+        """Return the seconds since the last write of a side's devices of these output lines, reference lines included.
 
         One number where all were written by the last programming, at ``since``, else (lines, in). ``now`` is the time
-        of reads, ``written_at`` (out, in) that of every weight's last write, kept where weights change in memory.
+        of reads, ``written_at`` that of every weight's last write, (1, out, in), or of its two devices where pulses
+        move one alone, (2, out, in); it is kept where weights change in memory.
         """
         if self.written_at is None or not self.mixed:
             return self.now - self.since
         last = np.full((len(lines), self.shape[1]), self.since)
         own = lines < self.shape[0]
-        last[own] = self.written_at[lines[own]]
+        last[own] = self.written_at[min(side, len(self.written_at) - 1), lines[own]]
         return self.now - last
 
     def rewritten(self) -> None:
         """Note that all devices are written now, and have lost nothing yet."""
-        self.since, self.mixed, self.remaining = self.now, False, 1.0
+        self.since, self.mixed, self.remaining, self.faded = self.now, False, 1.0, None
         if self.written_at is not None:
             self.written_at[:] = self.now
 
@@ -220,9 +228,10 @@ class Devices:
         return normals(self.keys[what], turn, 2 * where[0] + where[1], shape, self.line(first))
 
     def touched(self, which: Array, when: float) -> None:
-        """Note when the devices of some weights, a mask (out, in), were written."""
+        """Note when the devices of some weights were written, a mask (out, in), or one for each device as `written_at`.
+        """
         if self.written_at is not None:
-            self.written_at[which] = when
+            self.written_at[np.broadcast_to(which, self.written_at.shape)] = when
             self.mixed = self.mixed or (when != self.since and bool(which.any()))
 
     @property
@@ -257,6 +266,7 @@ class Devices:
         shifts = device.read_noise > 0 and device.noise.shifts
         apart = self.references > 0 and any(device.programming_noise)  # the reference lines' own
         moved = self.drifting or self.relaxing or self.remaining != 1
+        moved = moved or self.faded is not None or self.left is not None
         scaled = self.layout.zero == "level"
         return faults or moved or shifts or apart or scaled or self.wired or self.slices > 1
 
@@ -347,7 +357,7 @@ class Devices:
     def conducting(self, target: Array, g: Array, where: tuple[int, int], first: int, turn: int) -> tuple[Array, Array]:
         """Return conductances as programmed, stuck ones and gains in, and now [uS]."""
         device, both = self.device, [g]
-        age = self.age(np.arange(first, first + len(g)))
+        age = self.age(np.arange(first, first + len(g)), where[1])
         if self.relaxing:
             z = self._later_draws("relaxation", turn, where, first, g)
             both.append(RELAXATION.relaxed(g, target, z, device, age))
@@ -407,10 +417,23 @@ class Devices:
                     target, g = self.last.of((k, side), first, len(target))
                 elif fresh:
                     target, g = self.written(target, (k, side), first, turn)
-                    if self.remaining != 1:
-                        low = np.float32(self.device.g_min)
-                        g = low + (g - low) * np.float32(self.remaining)
+                    g = self._left_over(g, first)
+                elif self.left is not None:
+                    target = g = self._kept(g, self.left[min(side, len(self.left) - 1)], first)
                 yield (k, side), float(factor), *self.conducting(target, g, (k, side), first, turn)
+
+    def _left_over(self, g: Array, first: int) -> Array:
+        """Return what leaks have left of conductances as they were programmed."""
+        found = g if self.remaining == 1 else self._kept(g, np.full((1, 1), self.remaining), 0)
+        if self.faded is None or first < self.shape[0]:
+            return found
+        return self._kept(found, self.faded, first - self.shape[0])
+
+    def _kept(self, g: Array, share: Array, first: int) -> Array:
+        """Return conductances of lines from the first that have kept a share above g_min, (all lines, in) or (1, 1)."""
+        low = np.float32(self.device.g_min)
+        own = share[first : first + len(g)] if len(share) > 1 else share
+        return low + (g - low) * own.astype(np.float32)
 
     def _settled_lines(self, a: Array, first: int, turn: int) -> Iterator[tuple[Slot, float, Array, Array]]:
         """Yield what :meth:`lines` does of what was programmed, and changes by drift alone."""
@@ -439,7 +462,7 @@ class Devices:
             return found.g
         if found.nu is None:
             found.nu = self._exponents(found.target, found.stuck, where, first, turn)
-        return self._drifted(found.g, found.nu, self.age(np.arange(first, first + len(found.g))))
+        return self._drifted(found.g, found.nu, self.age(np.arange(first, first + len(found.g)), where[1]))
 
     def realised(self, held: Array, turn: int, run: Run) -> Array:
         """Return the normalised weight that programming left, a new (out, in)."""

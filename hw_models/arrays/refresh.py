@@ -13,9 +13,9 @@ at most ``refresh_most`` of them, those with the largest device first. Both devi
 and |r+ - r-| is written on the one that was larger in round(missing/dw_min) pulses: once open loop, in further rounds
 after another read of the pairs by what the difference still lacks.
 
-Counted: two products for every input line and look, pulses as all others, and a pulse for every reset. They take their
-time one after the other: products, a slot of each input with a pair that is reset, and as many as its neediest device
-takes, both devices of a pair and all tiles side by side.
+Counted: two products for every input line and look, which drive each device once, pulses as all others, and a pulse
+for every reset. They take their time one after the other: products, a slot of each input with a pair that is reset, and
+as many as its neediest device takes, both devices of a pair and all tiles side by side.
 
 Sources: OneSidedUnitCell of aihwkit 1.2; Nandakumar et al., Front. Neurosci. 14:406, 2020.
 """
@@ -99,6 +99,7 @@ class Refresh:
         """Count a look at all pairs, column by column, one device of a pair after the other; return its products."""
         bar, products = self.cells.crossbar, 2 * self.cells.shape[1]
         bar.tally.add(bar.name, "forward", products, bar.shape)
+        bar.meter_lines(np.arange(bar.shape[1]))
         return products
 
     def _reset(self, chosen: Array) -> int:

@@ -20,6 +20,8 @@ repeats and the digits of its codes; behind wires they are white; slow ones behi
 building move on when something is written. Copies of the chip share the slow part. The digits of a code each find
 their part of what is carried for the whole code. Thermal noise is white.
 Processes are moved on by whole multiples of a fourth of tau, from a phase of it that differs by process and batch.
+Where devices are read earlier than before (``read_at``) they move back as they move on: such processes, and traps, are
+the same in either direction of time.
 
 ``exact_noise`` draws every process of every device (:mod:`hw_models.arrays.device_noise`).
 """
@@ -152,8 +154,8 @@ class SlowNoise:
             if k not in kept:
                 kept[k], self.moved[k] = self._normals(k), now - phase(0, k) * tau / FINE
                 changed = True
-            elif (passed := math.floor((now - self.moved[k]) * FINE / tau) * tau / FINE) > 0:
-                a, z = math.exp(-passed / tau), self._normals(k)
+            elif passed := math.trunc((now - self.moved[k]) * FINE / tau) * tau / FINE:
+                a, z = math.exp(-abs(passed) / tau), self._normals(k)
                 z *= np.float32(math.sqrt(1 - a * a))
                 z += kept[k] * np.float32(a)
                 kept[k], self.moved[k] = z, self.moved[k] + passed

@@ -90,7 +90,8 @@ class StoredWeights:
         self._held, self._fresh, self._builds = np.zeros(shape, dtype=self.dtype), False, 0
         self._occasion: tuple[str | int, ...] = ()
         self.clock, self.ahead, self._looking = 0.0, self.device.age, False
-        self._seen = None if self.devices.written_at is None else np.zeros(shape, dtype=self.dtype)
+        at = self.devices.written_at
+        self._seen = None if at is None else np.zeros(at.shape, dtype=self.dtype)
         self.planes: list[Plane] = []
         self._loads: tuple[list[Plane], Loads] | None = None
         self._heat: tuple[list[Plane], LineHeat] | None = None
@@ -122,7 +123,7 @@ class StoredWeights:
         self.devices.rekey(*self._occasion)
         self.wrote_at = self.time.time
         if self.retains is not None:
-            self.retains.since = self.wrote_at
+            self.retains.programmed(self.wrote_at)
         self.devices.now = self.clock
         self._fresh = True
         self._forget_matrices()
@@ -144,8 +145,7 @@ class StoredWeights:
             self._fresh = False
             if self.cells is not None:
                 self.cells.programmed()
-        if self._seen is not None:
-            self._seen[:] = self._held
+        self._see()
         self.refresh()
 
     def _widest(self, weight: Array, largest: float) -> float:
@@ -168,8 +168,7 @@ class StoredWeights:
         self._count_writes(int(which.sum()) * own.sides * own.slices + own.references * self.shape[1] * own.slices)
         self.rows_written = max((int(which[:, a:b].any(0).sum()) for a, b in own.row_tiles), default=0)
         own.write(self._held, which, self.programmings, self.run)
-        if self._seen is not None:
-            self._seen[:] = self._held
+        self._see()
         self.refresh()
 
     def felt(self, moves: Array, in_turn: bool) -> Array:
@@ -187,20 +186,60 @@ class StoredWeights:
         if self.retains is not None:
             kept = self.retains.kept(self.time.time, 2)
             shares = [(1 - (1 - self.device.leak) * each).astype(self.dtype) for each in kept]
+            self._fade()
         elif not self.device.leak:
             return
         self._check_writable()
         self.devices.remaining *= 1 - self.device.leak
+        self._lose(shares)
+
+    def _lose(self, shares: list[float | Array]) -> None:
+        """Let weights in memory lose these shares of what first and second devices conduct above g_min."""
         if not self.in_memory:
             return
-        if self.cells is not None and self.cells.states:
-            self.cells.leak(shares)
-        else:
+        with self.unwritten():
+            if self.cells is not None and self.cells.states:
+                self.cells.leak(shares)
+                return
             self._held += (self.lowest - self._held) * self.dtype.type(shares[0])
             if self.cells is not None:
                 self.cells.hold()
-        if self._seen is not None:
-            self._seen[:] = self._held
+
+    def _holding(self) -> Array:
+        """Return what devices hold whose last writes are told apart, (1, out, in); (2, out, in) of two of a weight."""
+        cells = self.cells
+        if self._seen is None or len(self._seen) == 1 or cells is None or cells.shown is None:
+            return self._held[None]
+        return np.stack([cells.read()[0], cells.shown])
+
+    def _see(self) -> Array | None:
+        """Note what devices hold; return which hold something else than when this was asked last, None if untold."""
+        if self._seen is None:
+            return None
+        holding = self._holding()
+        moved: Array = holding != self._seen
+        self._seen[:] = holding
+        return moved
+
+    @contextmanager
+    def unwritten(self) -> Iterator[None]:
+        """Let devices move inside without being written: those that were not before go on to drift."""
+        written = None if self._seen is None else self._holding() != self._seen
+        yield
+        if written is not None and self._seen is not None:
+            np.copyto(self._seen, self._holding(), where=~written)
+
+    def _fade(self) -> None:
+        """Let devices lose what reads that come later find lost, and reference lines all since they were programmed."""
+        own = self.devices
+        if self.retains is None or not self.in_memory:
+            return
+        if own.references:
+            own.faded = self.retains.beside(own.references, own.line(self.shape[0]), self.ahead)
+        own.left = None
+        if self.ahead:
+            kept = self.retains.after(self.ahead, 2)
+            own.left = kept[:1] if self.cells is None else self.cells.lasting(kept)
 
     @property
     def lowest(self) -> np.floating:
@@ -253,9 +292,9 @@ class StoredWeights:
             return
         if self.in_memory:
             self._largest("stored weights", self._held)
-        if self._seen is not None:
-            self.devices.touched(self._held != self._seen, self.clock)
-            self._seen[:] = self._held
+        moved = self._see()
+        if moved is not None:
+            self.devices.touched(moved, self.clock)
         solve = self.devices.wired and self._builds % self.wires.refresh_every == 0
         self._build(solve)
         self._builds += 1
@@ -277,13 +316,26 @@ class StoredWeights:
             self.traps.restart()
         self._look(seconds, solve=self.devices.wired)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Read inside what is written as soon as it is, as whoever verifies it does, and later again behind it."""
+        before = self.ahead
+        self.read_at(0.0)
+        try:
+            yield
+        finally:
+            self.read_at(before)
+
     def _look(self, seconds: float, solve: bool) -> None:
         self.ahead = seconds
-        if self.programmings and not self.ideal and self.device.ages:
+        if self.programmings and not self.ideal and (self.device.ages or self.retains is not None):
             self._build(solve)
 
     def elapse(self) -> None:
         """Let the clock go on to the moment of the reads: what is written next is written then, and read at once."""
+        if self.ahead and self.retains is not None:
+            self._lose([(1 - each).astype(self.dtype) for each in self.retains.after(self.ahead, 2)])
+            self.retains.began -= self.ahead
         self.clock, self.ahead = self.clock + self.ahead + self._passed, 0.0
         self.wrote_at = self.time.time
 
@@ -363,6 +415,7 @@ class StoredWeights:
                 yield
             finally:
                 self.ahead, self._looking = before, looking
+                self._fade()
 
     def _check_programmed(self) -> None:
         if not self.programmings:
@@ -377,6 +430,7 @@ class StoredWeights:
         if now is None:
             now, self.built = self.clock + self.ahead + self._passed, self.time.batches
         self.devices.now = now
+        self._fade()
         self.noise.move(self.devices.now - self.devices.since, again)
         self._move_traps()
         self._forget_matrices()
@@ -529,7 +583,8 @@ class StoredWeights:
 
     def _stored_state(self) -> dict[str, Array]:
         """Return what devices and wires keep, copied."""
-        written = {} if self.devices.written_at is None else {"written": self.devices.written_at.copy()}
+        at = self.devices.written_at
+        written = {} if at is None else {"written": (at if len(at) > 1 else at[0]).copy()}
         found = {
             "held": self._held.copy(),
             "weight_range": np.array(self.weight_range),
@@ -541,7 +596,8 @@ class StoredWeights:
         if self.device.leak:
             found["remaining"] = np.array(self.devices.remaining)
         if self.retains is not None:
-            found["left_at"] = np.array(self.retains.since)
+            times = [self.retains.since] + ([self.retains.began] if self.devices.references else [])
+            found["left_at"] = np.array(times).reshape(() if len(times) == 1 else (2,))
         if self.cells is not None:
             found |= self.cells.state()
         if self.device.disturb and not self.in_memory:
@@ -569,11 +625,11 @@ class StoredWeights:
         elif weight is not None:
             self._hold(weight)
         if self.retains is not None:
-            self.retains.since = float(state["left_at"])
+            self.retains.since, *began = np.atleast_1d(state["left_at"]).tolist()
+            self.retains.began = began[0] if began else self.retains.since
         if self.cells is not None:
             self.cells.load(state)
-        if self._seen is not None:
-            self._seen[:] = self._held
+        self._see()
         if self.programmings and not self.ideal:
             self.tiles.allot()
             self.tiles.networks.clear()  # solutions of what was there before

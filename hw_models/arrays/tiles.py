@@ -157,7 +157,7 @@ class Tiles:
                 part = plane.variance[first:last]
                 part[:] = variance * unit**2 + (part if side else 0)
             if plane.sides:
-                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers, side), self.law)
         return sums
 
     def _fill_references(self, job: Job) -> Array:
@@ -174,7 +174,7 @@ class Tiles:
             if plane.reference is not None:
                 plane.reference[:] = own.averaged(variance) / counts * own.unit**2
             if plane.sides:
-                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers, side), self.law)
         return sums
 
     def _put_mean(self, job: Job, where: tuple[int, int], outputs: tuple[int, int], mean: Array) -> None:
@@ -205,7 +205,7 @@ class Tiles:
 
     def _levels(self, before: Array, now: Array, numbers: Array, where: tuple[int, int]) -> tuple[Array, Array, Array]:
         """Return what reads vary about, by what deviation of their law, and the variance beside that [uS, uS, uS^2]."""
-        sigma, level, more = self._sigma(before, now, numbers), now, NOTHING
+        sigma, level, more = self._sigma(before, now, numbers, where[1]), now, NOTHING
         if self.traps.acts:
             more = np.zeros_like(now)
             moved, variance = self.traps.found(where, numbers, now)
@@ -215,16 +215,16 @@ class Tiles:
             level, sigma = level + sigma * slow, sigma * np.float32(math.sqrt(max(self.noise.rest, 0.0)))
         return level, sigma, more
 
-    def _sigma(self, before: Array, now: Array, numbers: Array) -> Array:
+    def _sigma(self, before: Array, now: Array, numbers: Array, side: int) -> Array:
         """Return the standard deviations of reads at the devices."""
         written, kept = self.devices.settled.holding(before), None
         if written is not None:
             kept = written.share = self.law.kept(before, self.device) if written.share is None else written.share
-        return self.law.sigma(now, before, self.device, self._age(numbers), kept)
+        return self.law.sigma(now, before, self.device, self._age(numbers, side), kept)
 
-    def _age(self, numbers: Array) -> Seconds:
+    def _age(self, numbers: Array, side: int) -> Seconds:
         """Return the seconds since the last write, where the law asks for them."""
-        return self.devices.age(numbers) if self.device.flickers else 0.0
+        return self.devices.age(numbers, side) if self.device.flickers else 0.0
 
     def _fill_wired(self, job: Job, c: int) -> Array:
         """Fill one column tile, reference lines in it; return sums of G programmed and now."""
@@ -254,7 +254,7 @@ class Tiles:
                     tile = [values[:, cut] * own.unit for values in (level, mean, sigma)]
                     self._put_noise(plane, (r, c, side), network, variance[:, cut] * own.unit**2, tile)
             if plane.sides:
-                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers), self.law)
+                plane.sides[side].put(numbers, now, self._sigma(before, now, numbers, side), self.law)
             if plane.middle is not None:
                 plane.middle[c] = read[last - first :].mean(0)
             self._put_mean(job, (k, side), (first, last), read[: last - first])

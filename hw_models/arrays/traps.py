@@ -95,7 +95,7 @@ class TrappedDevices:
         if not self.acts:
             return
         self.slowest, self.fastest = slowest, fastest
-        passed = max(now - self.moved, 0.0)
+        passed = abs(now - self.moved)  # back as well, where devices are read earlier than before
         if self.filled and not passed:
             return
         for where in self.places:

@@ -14,6 +14,7 @@ def told(chip: Chip | None) -> str:
         return ""
     device = chip.device
     what = [(device.drifts, "drift"), (device.relaxes, "relaxation"), (device.flickers, "1/f noise")]
+    what.append((device.retention is not None, "retention"))
     ageing = [name for acts, name in what if acts]
     if not device.age or not ageing:
         return ""

@@ -464,8 +464,9 @@ class Chip(Part):
         if not self.ages:
             told = "with device.age above 0, or where time passes, with timing.integration or another duration"
             self.idle(told, *(f"device.{name}" for name in (*names, "relaxation_times")))
-        if not (exponents or device.flickers or device.programming_noise_fresh):
-            self.idle(f"with a drift exponent, read noise of law {AGEING}, or programming_noise_fresh", "device.age")
+        if not (exponents or device.flickers or device.programming_noise_fresh or device.retention):
+            laws = f"read noise of law {AGEING}, programming_noise_fresh, or retention"
+            self.idle(f"with a drift exponent, {laws}", "device.age")
         if not ((exponents and self.ages) or device.flickers):
             told = f"with a drift exponent and a time, device.age or timing, or read noise of law {AGEING}"
             self.idle(told, "device.drift_start")

@@ -161,8 +161,8 @@ class Device(Part):
     """Share of devices stuck at g_max."""
     retention: Positive | None = at("update", "s", None)
     """Time constant with which a device loses its conductance above g_min from one update to the next,
-    exp(-t/retention) by the clock of the chip. It acts on weights that are kept in memory alone. Unset, nothing is
-    lost."""
+    exp(-t/retention) by the clock of the chip, and until it is read at device.age. It acts on weights that are kept in
+    memory alone. Unset, nothing is lost."""
     retention_spread: NonNegative = at("device", default=0.0)
     """Device-to-device standard deviation of the logarithm of that time."""
     endurance: Positive | None = at("device", "pulses", None)

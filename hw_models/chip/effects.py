@@ -370,7 +370,7 @@ NOT_EFFECTS: Mapping[str, str] = {
     "crossbar.repeats": "how often products are read: a cure of noise",
     "crossbar.exact_noise": "how noise is computed",
     "device.g_max": "the unit of conductances",
-    "device.age": "the time at which drift, relaxation and 1/f noise are seen",
+    "device.age": "the time at which drift, relaxation, retention and 1/f noise are seen",
     "device.read_voltage": "the voltage at which noise and bent currents are seen",
     "adc.columns": "which outputs share an ADC and its errors",
     "dac.encoding": "what carries a signal: acts through bent currents, and on a bill",

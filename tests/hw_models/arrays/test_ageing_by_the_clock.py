@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from hw_models import durations
+from hw_models.arrays.cells import DeviceCells, Made
 from hw_models.arrays.crossbar import Crossbar
 from hw_models.arrays.stored import STEP
 from hw_models.chip import Chip
 from hw_models.clock import Clock
+from hw_models.kernels.blocks import serial
+from hw_models.tally import Tally
 
 LOW, HIGH, START = 1.0, 25.0, 1e-3
 SLOPE, LEVEL, LEAST, MOST = -0.05, 0.02, 0.01, 0.3
@@ -172,3 +175,72 @@ def test_devices_drift_from_their_own_last_write_by_the_clock(layout: str, write
             bar = resumed(bar, chip, clock, weight)
     assert clock.now == pytest.approx(now, rel=1e-6)
     assert worst > 0.05, "devices have drifted visibly"
+
+
+CELLS: dict[str, dict[str, Any]] = {
+    "one-sided": {"device": {"cell": {"kind": "one_sided"}, "pulse": {"dw_min": 0.02, "w_min": 0.0}}},
+    "bidirectional": {"device": {"cell": {"kind": "bidirectional"}, "pulse": {"dw_min": 0.02, "w_min": 0.0}}},
+    "beside a reference": {
+        "crossbar": {"mapping": "offset", "reference": "device"},
+        "device": {"cell": {"reference_mean": 0.1, "reference_at": "middle"}, "pulse": {"dw_min": 0.02}},
+    },
+}
+
+PULSES = {
+    "one-sided": ((1, 0), (0, 1)), "bidirectional": ((1, -1), (-1, 1)), "beside a reference": ((1, -1), (0, 0)),
+}  # fmt: skip
+"""Ways of the first and the second device under a pulse up and one down."""
+
+
+@pytest.mark.parametrize("disturb", [0.0, 1e-3])
+@pytest.mark.parametrize("kind", CELLS)
+def test_of_two_devices_of_a_weight_a_pulse_writes_the_one_that_it_moves(kind: str, disturb: float) -> None:
+    """Whole pulses a second apart; neither what a reference nor what a neighbour feels begins drift anew."""
+    own, full = CELLS[kind], HIGH - LOW
+    device = {**DEVICE, "disturb": disturb, **own["device"]}
+    tables = {"crossbar": {"weight_range": 1.0, **own.get("crossbar", {})}, "device": device}
+    chip = Chip.model_validate({**tables, "timing": {"pulse": 1e-3}, "update": {"scheme": "pulsed"}})
+    clock, draw = durations.clock(chip.timing), np.random.default_rng(SEED)
+    bar, paired = Crossbar(chip, (OUT, IN), 3, clock=clock), kind != "beside a reference"
+    bar.program(draw.uniform(-0.5, 0.5, (OUT, IN)))
+    weight = bar.stored.copy()  # writing them disturbs as well
+    cells = DeviceCells(bar, Made(chip.device, 3, serial, Tally()))
+    bar.refresh()
+    s = np.stack([np.maximum(weight, 0), np.maximum(-weight, 0)] if paired else [weight + 0.1, 0 * weight + 0.1])
+    s, at, low = s.astype(np.float64), np.zeros((2, OUT, IN)), 0.0 if paired else -1.0
+    for number in range(4):
+        clock.wrote(1.0)
+        net = draw.integers(-3, 4, (OUT, IN)) * (draw.random((OUT, IN)) < 0.5)
+        numbers = np.maximum(net, 0), np.maximum(-net, 0)
+        bar.elapse()
+        cells.apply(bar.stored, *numbers, number)
+        before = s.copy()
+        for i, j in np.ndindex(OUT, IN):
+            for side, ways in enumerate(PULSES[kind]):
+                for way, pulses in zip(ways, numbers, strict=True):
+                    for _ in range(int(pulses[i, j]) * abs(way)):
+                        s[side, i, j] = min(max(s[side, i, j] + way * 0.02, low), 1.0)
+                if abs(s[side, i, j] - before[side, i, j]) > 1e-9:
+                    at[side, i, j] = number + 1.0
+        if disturb:
+            moves = (s - before)[0] - (s - before)[1]
+            cells.disturbed(bar.felt(moves.astype(np.float32), in_turn=False))
+            for i, j in np.ndindex(OUT, IN):
+                felt = disturb * (moves[i].sum() + moves[:, j].sum() - 2 * moves[i, j])
+                side = 1 if paired and felt < 0 else 0
+                s[side, i, j] = min(max(s[side, i, j] + (abs(felt) if paired else felt), low), 1.0)
+        bar.reread()
+        clock.wrote(0.5)
+        bar.catch_up()
+        clock.wrote(-0.5)
+        for side, found in enumerate(bar.conductances()):
+            for i, j in np.ndindex(OUT, IN):
+                g = LOW + s[side, i, j] * full if paired else (LOW + HIGH) / 2 + s[side, i, j] * full / 2
+                nu = min(max(SLOPE * math.log(g / HIGH) + LEVEL, LEAST), MOST)
+                want = g * (1 + (number + 1.5 - at[side, i, j]) / START) ** -nu
+                assert found[0, i, j] == pytest.approx(want, rel=2 * STEP * MOST), (number, side, i, j)
+        if number == 1:
+            other = Crossbar(chip, (OUT, IN), 3, clock=clock)
+            DeviceCells(other, Made(chip.device, 3, serial, Tally()))
+            other.load(bar.state())
+            np.testing.assert_array_equal(other.conductances(), bar.conductances())

@@ -30,11 +30,13 @@ def test_a_column_is_the_product_with_one_line_driven(name):
     bars = [Crossbar(Chip.parse(CHIPS[name]), WEIGHT.shape, seed=1) for _ in range(2)]
     for bar in bars:
         bar.program(WEIGHT)
-    found = read_columns(bars[0], COLUMNS)
     lines = np.eye(80, dtype="f4")[COLUMNS]
-    wanted = np.concatenate([bars[1].forward(lines[a : a + 34]) for a in (0, 34)]).T / bars[1].weight_range
+    with bars[0].tally.now.metering(), bars[1].tally.now.metering():
+        found = read_columns(bars[0], COLUMNS)
+        wanted = np.concatenate([bars[1].forward(lines[a : a + 34]) for a in (0, 34)]).T / bars[1].weight_range
     np.testing.assert_allclose(found, wanted, atol=1e-6 if name in ("exact", "mismatch") else 0)
     assert bars[0].counters == bars[1].counters
+    assert dict(bars[0].tally.rows()) == dict(bars[1].tally.rows())
 
 
 def test_only_rows_that_drive_one_line_go_without_a_product():

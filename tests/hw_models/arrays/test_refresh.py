@@ -111,13 +111,17 @@ def test_refresh_looks_at_noisy_states():
 
 @pytest.mark.parametrize("tiles", [{}, {"rows": 3, "columns": 2}, {"rows": 2}])
 def test_what_a_refresh_costs(tiles):
-    """Looks, resets and pulses in the tallies, and what they take, slot by slot: inputs in turn, tiles side by side."""
+    """Looks at full scale, resets and pulses in the tallies; time slot by slot: inputs in turn, tiles side by side."""
     cells, bar = made(chip("one_sided", SOFT, REFRESH, {"endurance": 100.0}, **tiles))
     values = states()
     put(cells, values)
     chosen = cells.refreshing.chosen(list(values))
     numbers = np.rint(np.abs(values[0] - values[1]) / 0.02) * chosen
-    cells.updated()
+    cells.moved([np.ones(SIZE, bool)] * 2)
+    bar.reread()
+    with bar.tally.now.metering():
+        cells.updated()
+    assert bar.tally.number("square forward") == pytest.approx(25e6 * values.sum(), rel=1e-6)  # pS
     pulses = 2 * chosen.sum() + numbers.sum()
     assert cells.tally.number("pulse") == cells.pulses.sum() == pulses
     assert bar.tally.number("forward") == 2 * SIZE[1]

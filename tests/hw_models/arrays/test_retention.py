@@ -13,9 +13,11 @@ from hw_models.chip.device import Device
 from hw_models.clock import Clock
 from hw_models.errors import ChipError
 from hw_models.kernels.blocks import serial
+from hw_models.kernels.random import key, normals
 from hw_models.tally import Tally
 
 DEVICE = {"retention": 1e-3, "pulse": {"dw_min": 0.01}}
+SPREAD = DEVICE | {"retention_spread": 0.5}
 
 
 def at(clock, seconds):
@@ -90,6 +92,74 @@ def test_both_devices_of_a_weight_have_times_of_their_own(kind):
         total.append(first - second)
     assert np.std(bar.stored) == pytest.approx(np.std(total), rel=0.05)
     assert abs(bar.stored.mean()) < 4.5 * np.std(total) / np.sqrt(bar.stored.size)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_reference_lines_lose_what_they_were_programmed_with(spread):
+    """Line by line, each by its own time from when it was programmed; weights of 0 stay so where devices are alike."""
+    device = {"retention": 1e-3, "retention_spread": spread, "g_min": 5.0, "pulse": {"dw_min": 0.01}}
+    chip = Chip.parse({
+        "device": device, "crossbar": {"weight_range": 1.0, "mapping": "offset", "reference": "analog", "columns": 2},
+        "update": {"scheme": "pulsed"}, "timing": {"integration": 1e-6},
+    })  # fmt: skip
+    clock, weight = Clock(True), np.array([[0.5, -0.4, 0.0], [0.0, 0.2, -0.6], [0.0, 0.3, 0.1]], "f4")
+    bar, other = (Crossbar(chip, weight.shape, 0, "a", clock=clock) for _ in range(2))
+    at(clock, 1e-3)
+    bar.program(weight)
+    DeviceCells(other, Made(chip.device, 0, serial, Tally()))
+    z = normals(key(0, "a", "retention"), 0, 0, (6, 3), dtype="float64") if spread else np.zeros((6, 3))
+    for seconds in (4e-4, 7e-4):
+        at(clock, 1e-3 + seconds)
+        bar.leak()
+        bar.refresh()
+        other.load(bar.state())
+        for i, j in np.ndindex(3, 3):
+            lost = [np.exp(-seconds / 1e-3 * np.exp(-spread * z[line, j])) for line in range(6)]
+            reference = np.mean([10.0 * lost[line] for line in ((4, 5) if i else (3,))])  # tiles of 1 and 2
+            wanted = ((10.0 + weight[i, j] * 10.0) * lost[i] - reference) / 10.0
+            for found in (bar.weights(), other.weights(), bar.forward(np.eye(3, dtype="f4")).T):
+                assert found[i, j] == pytest.approx(wanted, abs=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("device", "layout"),
+    [
+        (SPREAD | {"pulse": {"dw_min": 0.01, "corrupt": 0.2}}, {}),
+        (DEVICE, {"mapping": "offset", "reference": "analog"}),
+        (SPREAD | {"cell": {"kind": "one_sided"}, "pulse": {"dw_min": 0.01, "w_min": 0.0}}, {}),
+        (SPREAD, {"mapping": "offset", "reference": "device"}),
+    ],
+)
+def test_what_is_read_later_is_what_is_left_then(device, layout):
+    """Reads so many seconds ahead find what the devices lose in as many by the clock, and leave no trace."""
+    chip = Chip.parse({
+        "device": device | {"age": 5e-4}, "crossbar": layout | {"weight_range": 1.0}, "update": {"scheme": "pulsed"},
+        "timing": {"integration": 1e-6},
+    })  # fmt: skip
+    clock, weight = Clock(True), np.random.default_rng(0).uniform(-0.5, 0.5, (3, 4)).astype("f4")
+    bars = [Crossbar(chip, (3, 4), 0, "a", clock=clock) for _ in range(2)]
+    for bar in bars:
+        bar.read_at(0.0)
+        bar.program(weight)
+        DeviceCells(bar, Made(chip.device, 0, serial, Tally()))
+        bar.refresh()
+    bar, later = bars
+    start, g = bar.weights(), bar.conductances()
+    later.read_at(5e-4)
+    with bar.later(5e-4):
+        ahead = bar.weights(), bar.conductances(), bar.loads().word.g
+    assert np.abs(ahead[0] - start).max() > 0.05
+    np.testing.assert_array_equal(bar.weights(), start)
+    np.testing.assert_array_equal(bar.conductances(), g)
+    at(clock, 5e-4)
+    bar.leak()
+    bar.refresh()
+    later.elapse()
+    later.refresh()
+    for found in (ahead, (later.weights(), later.conductances(), later.loads().word.g)):
+        np.testing.assert_allclose(found[0], bar.weights(), atol=1e-6)
+        np.testing.assert_allclose(found[1], bar.conductances(), rtol=1e-5)
+        np.testing.assert_allclose(found[2], bar.loads().word.g, rtol=1e-5)
 
 
 def test_a_state_keeps_when_devices_lost_something_last():

@@ -17,6 +17,7 @@ from hw_models.laws import spectrum
 from hw_models.laws.read_noise import READ_NOISE
 
 PCM = {"read_noise": 0.0088, "read_noise_law": "pcm"}
+TRAPS = {"rtn_share": 1.0, "rtn_amplitude": 0.5, "rtn_capture": 2.0, "rtn_emission": 2.0}
 READS = (1e-6,) * 10 + (1e-5,) * 9
 """Time ahead of each read of a sample."""
 SAMPLE = 1e-4
@@ -359,3 +360,28 @@ def test_variances_next_to_nothing_have_cosines_too() -> None:
     np.testing.assert_array_equal(cosines, 1)
     link = [angle(a, b, m) for a, b in zip(wide[1:], wide[:-1], strict=True)]
     np.testing.assert_allclose(kept[2][1:], link, rtol=1e-4)
+
+
+@pytest.mark.parametrize("device", [PCM, PCM | TRAPS])
+@pytest.mark.parametrize("read", [False, True])
+def test_noise_goes_on_by_the_clock_where_devices_were_read_later_before(device: dict, read: bool) -> None:
+    """As on a chip that never looked ahead, within 4.5 sigma of 3,000 devices; it stood still until the day was over.
+    """
+    correlations = []
+    for ahead in (False, True):
+        bar, clock = crossbar(30, 100, device=device)
+        if read:
+            bar.forward(np.ones((1, 100)))
+        for seconds in (86400.0, 0.0) if ahead else ():
+            bar.read_at(seconds)
+        found = []
+        for _ in range(2):
+            clock.opened(1)
+            bar.catch_up()
+            found.append((bar.weights() / bar.stored).ravel())
+            clock.advance(1e-6)
+            clock.close()
+            clock.wrote(1.5)
+        correlations.append(np.corrcoef(found)[0, 1])
+    assert 0.02 < correlations[0] < 0.95
+    assert correlations[1] == pytest.approx(correlations[0], abs=4.5 * np.sqrt(2 / 3000))

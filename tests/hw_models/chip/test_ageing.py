@@ -21,6 +21,8 @@ def test_what_goes_by_the_age_is_named():
     assert ageing.told(presets.load("pcm")) == f"{start}drift, 1/f noise"
     fresh = {"programming_noise": [0.2], "programming_noise_fresh": [0.1], "age": 86400.0}
     assert ageing.told(Chip.parse({"device": fresh})) == f"{start}relaxation"
+    loses = {"device": {"retention": 1.0, "age": 86400.0}, "update": {"scheme": "pulsed"}, "timing": {"pulse": 1e-6}}
+    assert ageing.told(Chip.parse(loses)) == f"{start}retention"
 
 
 @pytest.mark.parametrize("chip", [None, Chip(), presets.load("reram_sb"), presets.load("loihi2")])

@@ -150,7 +150,8 @@ class TransferRule(TrainedInMemory):
         columns = np.arange(self.fast.shape[1])
         self.prepared += self.groups[FAST][0].reading(len(columns) * self.chip.crossbar.repeats)
         bank = Converters(self._columns_chip, self.fast.name)  # those of products may have no range yet
-        return np.ascontiguousarray(read_columns(self.fast, columns, bank), self.fast.stored.dtype)
+        with self.fast.at_once():
+            return np.ascontiguousarray(read_columns(self.fast, columns, bank), self.fast.stored.dtype)
 
     def _full(self, gamma: float) -> float:
         """Return the weight range of A."""

@@ -30,6 +30,8 @@ others; behind a refresh of pairs all columns are read too. An array of the tran
 pulses, for itself, side by side with the other. Digital arithmetic: 2 multiply-adds of every weight of a column for
 each time that it is compared, all columns in the first round, and in others those that were read.
 
+Reads come at once, however old devices are to be when they are deployed (``device.age``).
+
 Converters of programming stop at what single columns show (:func:`columns_chip`), as those of products may have no
 range yet; updates read through those of products, by which their columns are used.
 
@@ -82,7 +84,8 @@ def read_back(array: PulsedArray, columns: np.ndarray, bank: Converters | None =
     ``bank`` are converters in place of those of products.
     """
     seconds = array.reading(len(columns) * array.chip.crossbar.repeats)
-    return read_columns(array.crossbar, columns, bank), seconds
+    with array.crossbar.at_once():
+        return read_columns(array.crossbar, columns, bank), seconds
 
 
 def until_right(array: PulsedArray, weight: np.ndarray, rounds: int, tolerance: float) -> float:

@@ -308,3 +308,18 @@ def test_what_the_loop_computes_is_counted():
     rule.digital.weight[0, [3, 7]] = 0.04
     rule.update(NOTHING, 0.1)
     assert rule.performed().number("multiply-add verify") - before == 2 * SHAPE[0] * (SHAPE[1] + 2)
+
+
+@pytest.mark.parametrize("scheme", ["pulsed", "residual", "agad"])
+def test_what_is_programmed_in_a_loop_is_read_at_once(scheme):
+    """However old devices are to be once deployed; they were read a day old, and programmed 2.3 times as large."""
+    fields = {"device.drift_mean": [0.0, 0.1, 0.1, 0.1], "device.g_min": 1.0, "timing.pulse": 1e-6}
+    fields |= {"update.zero_shift": 5, "device.pulse.up_down": 0.2} if scheme == "agad" else {}
+    fields |= {"update.verify.rounds": 20} if scheme == "pulsed" else {}
+    weight = np.random.default_rng(0).uniform(-0.5, 0.5, (3, 4))
+    now, old = (programmed(scheme, weight=weight, **fields | {"device.age": age}) for age in (0.0, 86400.0))
+    for label, bar in now.crossbars.items():
+        np.testing.assert_array_equal(old.crossbars[label].stored, bar.stored)
+        assert old.crossbars[label].ahead == 86400
+    for name, values in now.kept.items():
+        np.testing.assert_array_equal(old.kept[name], values)
