@@ -263,6 +263,8 @@ class Session(Tabular):
     def programmed(self, config: Config, age: float = 0.0) -> Session:
         """Return the weights as they are now on the chip of other settings, programmed and calibrated anew.
 
+        ``session.programmed(neuroep.runs.config.changed(session.config, ["--chip", "pcm"]))``
+
         Parameters
         ----------
         config : Config

@@ -113,7 +113,8 @@ def test_weights_of_a_loop_of_ones_own_are_called_so(run):
         assert f"initial weights after {count} update{'s' * (count > 1)}" in session.caption()
         if count == 2:
             break
-    anew = session.programmed(session.config)
+    anew = session.programmed(config.changed(session.config, chip=hw_models.Chip()))
+    assert anew.config.chip == hw_models.Chip() != session.config.chip
     assert "initial weights after 2 updates" in anew.caption()
     kept = Session.open(run)
     assert kept.engine.arrays["query"].updates > 0 and " after " not in kept.caption()
