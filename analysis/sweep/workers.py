@@ -70,7 +70,7 @@ def version() -> str:
     return __version__
 
 
-class _Notes(logging.Handler):
+class _TrialNotes(logging.Handler):
     """Keeps what the hardware models warn of while a trial runs, each line once: a worker has nobody to tell."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ def run_trial(spec: Entries) -> Page:
     """
     begin = time.perf_counter()
     page: Page = {"id": spec["id"]}
-    notes = _Notes()
+    notes = _TrialNotes()
     try:
         if version() != spec["version"]:
             raise RuntimeError(f"this worker has neuroep {version()}, the sweep was started with {spec['version']}")
