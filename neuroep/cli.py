@@ -8,6 +8,7 @@ holds no control characters, whatever names and labels hold.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,12 @@ GONE = 141
 """Exit code of a process that a closed pipe ends (128 + SIGPIPE)."""
 SLIPS = 2
 """Of typing, up to which an option of another command may be meant."""
+SETTERS = {"--vary", "--field", "--map"}
+"""Options whose value has a name of its own."""
+NUMBERS = {"int": "whole number", "float": "number"}
+_NO_NUMBER = re.compile(r"argument (\S+): invalid (int|float) value: ['\"](.*)['\"]")
+"""What argparse says of an option's value."""
+_PERCENT = re.compile(r"\s*(\d+(?:\.\d*)?)\s*%\s*")
 TRIALS = (
     "out", "mode", "seeds", "until", "max_seeds", "split", "samples", "workers", "cluster", "retry_failed", "overrides",
     "recipe",
@@ -94,6 +101,13 @@ class Parser(argparse.ArgumentParser):
         if not start and rest.startswith("-"):
             given = rest.split(" ")[0].partition("=")[0]
             raise ConfigError(self._elsewhere(given) or unknown("option", given, sorted(self.options)))
+        if not start and rest and (several := SETTERS & set(self.options)):
+            last = rest.split(" ")[0]
+            raise ConfigError(f"unknown argument '{last}': a name and its values are one, {min(several)} NAME={last}")
+        if found := _NO_NUMBER.fullmatch(message):
+            percent = _PERCENT.fullmatch(found[3]) if found[2] == "float" else None
+            share = f"; {found[3]} is {float(percent[1]) / 100:.10g}" if percent else ""
+            raise ConfigError(f"{found[1]} = '{found[3]}': should be a {NUMBERS[found[2]]}{share}")
         raise ConfigError(message)
 
     def _elsewhere(self, given: str) -> str:

@@ -228,7 +228,9 @@ class Ablation(Tabular):
             lines += ["", *aligned([heads_of_pairs, *map(_pair, self.pairs)])]
         lines += ["", "off: accuracy without it, less as it is; alone: with it only, less without any [points]"]
         if any(one.without.seeds > 1 for one in self.costs):
-            lines += ["+-: standard error over chips, on these samples; whole: over chips and samples", f"* {MARKS}"]
+            unpaired = "unpaired: what it would be with other chips under either condition"
+            lines += [f"+-: standard error over chips, on these samples; whole: over chips and samples; {unpaired}"]
+            lines += [f"* {MARKS}"]
         lines += [f"{one.effect} off: {one.told}" for one in self.costs if one.told]
         lines += [CHOSEN] if len(self.pairs) < self.pairs_in_all and self.pairs else []
         lines += [WIDENED] if self.rule.widening(1) > 1 else []
@@ -270,7 +272,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def points(share: float, sign: str = "+") -> str:
     """Return a difference of accuracies in points, ``-`` where there is none."""
-    return f"{100 * share:{sign}.2f}" if math.isfinite(share) else "-"
+    # Adding 0 makes of -0 what it is.
+    return f"{round(100 * share, 2) + 0.0:{sign}.2f}" if math.isfinite(share) else "-"
 
 
 def _numbers(found: SeedDifference) -> list[str]:

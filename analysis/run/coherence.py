@@ -3,8 +3,8 @@
 plot_coherence(run.metrics)
 plot_signal_to_noise(run.metrics)
 
-Asymmetry is the share of its state that a device forgets in one update, N leak dw, for the asymmetry of its steps;
-signal-to-noise is that of one update, sqrt(N/needs); both as :mod:`neuroep.runs.forgetting` has them.
+Asymmetry is the share of its state that a device forgets in one update, 1 - exp(-N leak dw), for the asymmetry of its
+steps; signal-to-noise is that of one update, sqrt(N/needs); both as :mod:`neuroep.runs.forgetting` has them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _points(result: Metrics, name: str, of: Callable[[Told], float]) -> Iterator
 
 def _forgotten(found: Told) -> float:
     forgets = found["forgets"]
-    return 100 / forgets if forgets else math.nan
+    return -100 * math.expm1(-1 / forgets) if forgets else math.nan
 
 
 def _signal(found: Told) -> float:

@@ -9,6 +9,7 @@ from analysis.chips.page import chip_section
 from analysis.run.measure import MeasuredRun
 from analysis.run.subject import Metrics
 from hw_models.reading import Entries
+from neuroep.engines.schedule import CALIBRATED
 from neuroep.runs import training
 from neuroep.runs.directory import Run
 
@@ -100,16 +101,22 @@ def _trained(run: Run, environment: Entries, metrics: Metrics) -> str:
     dense = ", ".join(map(str, config.network.dense))
     estimator, optimiser = config.estimator, config.optimiser
     points = f", {estimator.points} points" if estimator.points > 2 else ""
+    update = None if config.chip is None else config.chip.update
+    trains = update is not None and update.scaled and "signals" in update.facts.takes
+    plain = ", carried out as plain SGD" if trains and optimiser.kind != "sgd" else ""
+    found = "; sweeps as a calibration finds them" if settling.stop == CALIBRATED and update is not None else ""
+    steps = f"{settling.free_steps} free and {settling.nudged_steps} nudged steps"
     rows = [
         ("network", f"{config.network.kind}, dense layers {dense}, read-out {config.network.readout}"),
         ("parameters", "" if parameters is None else f"{parameters:,d}"),
         ("corpus", f"{corpus.get('name', config.data.name)}" + (f": {samples} samples" if samples else "")),
         ("engine", f"{config.engine.kind}, {config.engine.dtype}; chip {chip}"),
-        ("settling", f"{settling.order}, at most {settling.free_steps} free and {settling.nudged_steps} nudged steps"),
+        ("settling", f"{settling.order}, at most {steps}{found}"),
         ("estimator", f"{estimator.kind}{points}, beta {estimator.beta:g}"),
         (
             "optimiser",
-            f"{optimiser.kind}, rates {optimiser.projection_rate:g} (projections), {optimiser.dense_rate:g} (dense)",
+            f"{optimiser.kind}{plain}, rates {optimiser.projection_rate:g} (projections), "
+            f"{optimiser.dense_rate:g} (dense)",
         ),
         (
             "epochs",

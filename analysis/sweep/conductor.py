@@ -7,8 +7,9 @@ whose workers keep ending is run alone the last time, so that the blame is its o
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from analysis.sweep.plans import PlannedPoint, SweepPlan
 from analysis.sweep.records import place, settled
 from analysis.sweep.stopping import Rule
 from analysis.sweep.trials import Trial
-from analysis.sweep.workers import line, run_trial
+from analysis.sweep.workers import NOTES, line, run_trial
 from hw_models.reading import Entries, Page
 from neuroep.errors import ConfigError
 from neuroep.runs.progress import hidden
@@ -27,6 +28,8 @@ ATTEMPTS = 3
 """Workers that a trial may cost before it counts as failed."""
 WAIT = 5.0
 """Between two looks at whether the executor is still there [s]."""
+
+_log = logging.getLogger(__name__)
 
 Report = Callable[[Entries], None]
 
@@ -53,11 +56,15 @@ class Conductor:
         Take trials that failed before for not yet run.
     report : callable, optional
         Called with each record.
+    told : set of str
+        What trials had to say and was said already; more is added.
     """
 
     def __init__(
-        self, plan: SweepPlan, rule: Rule, ledger: Ledger, pool: Pool, retry_failed: bool, report: Report | None
-    ) -> None:
+        self, plan: SweepPlan, rule: Rule, ledger: Ledger, pool: Pool, retry_failed: bool, report: Report | None,
+        told: set[str],
+    ) -> None:  # fmt: skip
+        self.told = told
         self.task, self.rule, self.ledger, self.pool = plan.task, rule, ledger, pool
         self.retry_failed, self.report = retry_failed, report
         self.handed: dict[str, Standing] = {}
@@ -156,8 +163,16 @@ class Conductor:
             self.pool.check()
             self._again(trial, blamed=True)
             return False
+        self._tell(page.pop(NOTES, ()))
         self._write(trial, page)
         return False
+
+    def _tell(self, notes: Iterable[str]) -> None:
+        """Say what a trial had to say, unless another one had said it."""
+        for note in notes:
+            if note not in self.told:
+                self.told.add(note)
+                _log.warning("%s", note)
 
     def _again(self, trial: Trial, blamed: bool) -> None:
         """Queue a trial whose worker ended, or give it up; ``blamed`` if no other trial can have ended the worker."""

@@ -216,7 +216,8 @@ def _steps(text: str, item: str, kinds: set[object]) -> list[str]:
         raise ConfigError(f"vary '{text}': the step of '{item}' is 0")
     numbers = range(first, last + (1 if step > 0 else -1), step)
     if not numbers:
-        raise ConfigError(f"vary '{text}': '{item}' is empty; the first number comes first")
+        turned = f"{last}:{first}" if step > 0 else f"{first}:{last}:{-step}"
+        raise ConfigError(f"vary '{text}': '{item}' holds no number: it begins at {first}; did you mean '{turned}'?")
     if len(numbers) > MOST:
         raise ConfigError(f"vary '{text}': '{item}' has {len(numbers)} values, allowed are {MOST}")
     return [str(number) for number in numbers]

@@ -81,6 +81,8 @@ class Rounds:
         self._executor: Executor | None = None
         self._taken: dict[str, int] = {}
         """Trials of each point that was asked for."""
+        self._told: set[str] = set()
+        """Lines of trials that were said."""
 
     def begin(self) -> None:
         """Write down what is asked for before any round, so that the directory may hold sweeps that it rests on."""
@@ -127,8 +129,9 @@ class Rounds:
         if self._executor is None:
             raise ValueError("no round can be taken: the directory is not open")
         conductor = Conductor(
-            replace(self.plan, points=tuple(points)), rule, self.ledger, self.pool, self._retry_failed, self._report
-        )
+            replace(self.plan, points=tuple(points)), rule, self.ledger, self.pool, self._retry_failed, self._report,
+            self._told,
+        )  # fmt: skip
         before = sum(count for name, count in self._taken.items() if name not in set(map(str, points)))
         self.ledger.begin(self.asked, before + conductor.total)
         self._executor = conductor.conduct(self._executor, self._progress)

@@ -24,6 +24,10 @@ VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+NOTES = "notes"
+"""Entry of a trial's page with what is to be told once, and not kept."""
+MODELS = "hw_models"
+"""Package whose warnings these are."""
 LONGEST = 500
 """Characters kept of an error."""
 _TURN = threading.Lock()
@@ -66,6 +70,24 @@ def version() -> str:
     return __version__
 
 
+class _TrialNotes(logging.Handler):
+    """Keeps what the hardware models warn of while a trial runs, each line once: a worker has nobody to tell."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines[record.getMessage()] = None
+
+    def __enter__(self) -> None:
+        logging.getLogger(MODELS).addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger(MODELS).removeHandler(self)
+
+
 def run_trial(spec: Entries) -> Page:
     """Run one trial; takes and returns plain values that JSON can hold.
 
@@ -77,17 +99,21 @@ def run_trial(spec: Entries) -> Page:
     Returns
     -------
     dict
-        ``id``, ``seconds``, ``worker``, and ``result``, or ``error`` with one line if it failed in whatever way.
+        ``id``, ``seconds``, ``worker``, and ``result``, or ``error`` with one line if it failed in whatever way;
+        ``notes``, lines of the hardware models, if there are any.
     """
     begin = time.perf_counter()
     page: Page = {"id": spec["id"]}
+    notes = _TrialNotes()
     try:
         if version() != spec["version"]:
             raise RuntimeError(f"this worker has neuroep {version()}, the sweep was started with {spec['version']}")
-        with _TURN:
+        with _TURN, notes:
             page["result"] = _limited(spec)
     except Exception as error:  # whatever fails is this trial's result and must not stop the others
         page["error"] = line(error)
+    if notes.lines:
+        page[NOTES] = list(notes.lines)
     page["seconds"] = round(time.perf_counter() - begin, 4)
     page["worker"] = f"{socket.gethostname()}:{os.getpid()}"
     return page

@@ -91,10 +91,10 @@ ax.figure
 # %% [markdown]
 # ## What to expect
 #
-# In full, seed 0: 140 seconds of computing on one core of an AMD EPYC, most of it for the pulses on fast arrays.
+# In full, seed 0: 200 seconds of computing on one core, compiling included, most of it for the pulses on fast arrays.
 # Four epochs are the beginning of a curve, and do not rank the rules:
-# `pulsed` 60.5 % with 10 million pulses, `tiki_taka` 66.6 % with 145 million, `agad` 61.7 % with 132 million,
-# `mixed_precision` 62.2 % with a third of a million.
+# `pulsed` 48.9 % with 12 million pulses, `tiki_taka` 61.0 % with 114 million, `agad` 64.6 % with 121 million,
+# `mixed_precision` 63.4 % with a third of a million.
 # Twelve epochs and seeds 0, 1 and 2, from [the table of all devices](../../docs/in_memory.md):
 #
 # | rule | accuracy [%] | pulses of a device |

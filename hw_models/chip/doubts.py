@@ -64,6 +64,9 @@ def _physics(chip: Chip) -> Iterator[str]:
         yield f"device.g_max = {device.g_max:g} uS: conductances are in microsiemens, 25e-6 S is 25"
     if device.read_voltage is not None and device.read_voltage > VOLTS:
         yield f"device.read_voltage = {device.read_voltage:g} V: voltages are in volts, 200 mV is 0.2"
+    if device.read_noise_law == "pcm" and not device.read_noise_log[3] and device.read_noise >= device.read_noise_cap:
+        law = "with read_noise_law 'pcm' it is a share of the conductance at g_max, and it is cut at"
+        yield f"device.read_noise = {device.read_noise:g}: {law} read_noise_cap = {device.read_noise_cap:g}, for all"
     for name in ("hold_noise", "hold_offset"):
         if (size := getattr(chip.readout, name)) > 1:
             yield f"readout.{name} = {size:g} is more than a whole state, from 0 to 1: kT/C of 10 fF at 0.5 V is 1.3e-3"

@@ -25,6 +25,8 @@ _NAMED = re.compile(r"(?:unknown key ')?([A-Za-z_][\w.-]*)'?(?= = |: )")
 """A fault names its field first."""
 _BELOW_ZERO = re.compile(r"\bg[et]=-")
 """What pydantic's checks of a field show where it may be below 0, as a correlation may."""
+_AMOUNT = re.compile(r"\s*([-+]?\d+(?:[.,]\d*)?(?:[eE][-+]?\d+)?)\s*(%|[^\W\d_][\w/^ -]*)?\s*")
+"""A number with a unit, as a percentage, or with a decimal comma."""
 _LONG = re.compile(r"\b\d{8,}(?:\.\d+)?\b|\b0\.0000\d+\b")
 """Bounds as pydantic writes them out, 1e-9 as 0.000000001."""
 _WORDS: Mapping[str, str] = {
@@ -138,7 +140,8 @@ def line(error: Entries, names: Collection[str]) -> str:
         error["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ") if kind == "literal_error" else ()
     )
     asked = _WORDS.get(kind) or _plain(error["msg"])
-    return f"{'.'.join(place)} = {as_shown(value)}: {asked}{nearest(value, choices)}{_percent(place, error, names)}"
+    hint = nearest(value, choices) or _percent(place, error, names) or _alone(place, error, names)
+    return f"{'.'.join(place)} = {as_shown(value)}: {asked}{hint}"
 
 
 def _count(place: Sequence[str], value: Sequence[object], names: Collection[str]) -> str:
@@ -169,10 +172,28 @@ def _percent(place: Sequence[str], error: Entries, names: Collection[str]) -> st
     known = names.get(".".join(place)) if isinstance(names, Mapping) else None
     share = True
     if isinstance(known, FieldInfo):
-        said = known.json_schema_extra
-        unit = said.get("unit") if isinstance(said, dict) else None
-        share = not _BELOW_ZERO.search(repr(known.metadata)) or str(unit).startswith("of ")
+        share = not _BELOW_ZERO.search(repr(known.metadata)) or _unit(known).startswith("of ")
     return f"; it is a share, {value:g} % is {value / 100:g}" if share and 1 < value <= 100 else ""
+
+
+def _alone(place: Sequence[str], error: Entries, names: Collection[str]) -> str:
+    """Say how a number is written that came with its unit, as a percentage or with a decimal comma."""
+    found = _AMOUNT.fullmatch(error["input"]) if isinstance(error["input"], str) else None
+    if error["type"] not in ("float_type", "int_type") or found is None:
+        return ""
+    number, unit = float(found[1].replace(",", ".")), found[2]
+    if unit == "%":
+        return f"; {number:g} % is {number / 100:.10g}" if error["type"] == "float_type" else ""
+    if not unit:
+        return f"; with a point, {number:g}" if "," in found[1] else ""
+    own = _unit(names.get(".".join(place))) if isinstance(names, Mapping) else ""
+    return f"; write the number alone, in {own}" if own and not own.startswith("of ") else "; write the number alone"
+
+
+def _unit(known: object) -> str:
+    """Return the unit of a field, empty where it has none."""
+    said = known.json_schema_extra if isinstance(known, FieldInfo) else None
+    return str(said.get("unit") or "") if isinstance(said, dict) else ""
 
 
 def field(line: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import chi2
 
-from hw_models.errors import ChipError
+from hw_models.errors import ChipError, given_as
 from hw_models.measured import units
 from hw_models.measured.device_gains import without_gains
 from hw_models.measured.error_polynomial import GROUPS, ends, fitted, sigma_at
@@ -56,8 +56,10 @@ def fit_programming(table: MeasuredTable, g_max: float | None = None, asked: str
         raise ChipError(f"'{table.path}': {len(target)} rows of target and achieved: at least {FEWEST} are needed")
     top = float(target.max()) if g_max is None else g_max
     if not 0 <= target.min() <= target.max() <= top * (1 + 1e-9) or not top > 0:
+        given = given_as(f"--g-max {target.max():g}", f"g_max={target.max():g}")
+        cure = f"; {given} puts it at the largest" if target.min() >= 0 and top > 0 else ""
         shown = f"targets are {target.min():g} to {target.max():g} uS"
-        raise ChipError(f"'{table.path}': {shown}: they should be from 0 to g_max = {top:g} uS")
+        raise ChipError(f"'{table.path}': {shown}: they should be from 0 to g_max = {top:g} uS{cure}")
     if np.corrcoef(target, achieved)[0, 1] < 0 or len(np.unique(achieved)) < len(np.unique(target)) / 2:
         raise ChipError(f"'{table.path}': achieved does not follow target: are the columns swapped?")
     off = float(np.mean(achieved - target))

@@ -40,6 +40,8 @@ MOST = 1e5
 """Conductance of no device [uS]: 10 Ohm."""
 EVEN = 1e-3
 """Share of a step by which the steps of a sweep differ."""
+NO_HEADER = "no line names the columns of a kind of measurement in English"
+"""Why another line than that of the columns is taken for the header."""
 MISSING = ("", "nan", "na", "n/a", "#n/a", "-", "--", "---", "null", "none", "overflow", "ovld", "inf", "-inf")
 """Cells without a reading."""
 OVERFLOW = 9.9e36
@@ -206,6 +208,7 @@ def _read(path: Path) -> MeasuredTable:
             more = len(row) > len(header)
             told = "one table to a file is needed, and nothing behind it"
             told = "decimal commas need semicolons between columns" if more and parted == "," else told
+            told = told if headless or _knows(first, header) else f"line {first} was taken for it, and {NO_HEADER}"
             raise ChipError(f"{shown}: {told}")
     if not rows:
         raise ChipError("it holds no rows below the header")
@@ -230,6 +233,14 @@ def _read(path: Path) -> MeasuredTable:
         path, columns, unit, made.rows, numbers, headless, header, notes=notes, absolute=absolute,
         undecided=made.undecided,
     )  # fmt: skip
+
+
+def _knows(line: int, header: Sequence[str]) -> bool:
+    """Tell whether any column of a header is known; one that is there twice is."""
+    try:
+        return bool(columns_of(line, header)[0])
+    except ChipError:
+        return True
 
 
 def _joined(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:

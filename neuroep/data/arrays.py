@@ -66,7 +66,8 @@ def _series(given: Arrays) -> Series:
     where = f"data '{given.name}'"
     x = array(where, "x", given.x)
     if x.dtype.kind not in "fiub":
-        raise DataError(f"{where}: x holds {x.dtype}: real numbers are needed")
+        held = "texts" if x.dtype.kind in "US" else x.dtype
+        raise DataError(f"{where}: x holds {held}: real numbers are needed")
     if x.ndim not in (2, 3):
         allowed = "(samples, points, channels), or (samples, points) of one channel"
         raise DataError(f"{where}: x has shape {x.shape}: allowed are {allowed}")

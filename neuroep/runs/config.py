@@ -314,9 +314,26 @@ def kept(names: Sequence[str]) -> str:
 
 
 def changed(
-    base: Config, overrides: Sequence[str], source: str = "configuration", *, chip: Chip | None = None
+    base: Config, overrides: Sequence[str] = (), source: str = "configuration", *, chip: Chip | None = None
 ) -> Config:
-    """Return settings on another chip, where one is given, and with overrides laid over them; see :func:`parse`."""
+    """Return settings on another chip, where one is given, and with overrides laid over them.
+
+    Parameters
+    ----------
+    base : Config
+        What is changed; it stays as it is.
+    overrides : sequence of str
+        Settings and values, ``["--chip", "pcm", "--chip.adc.bits", "4"]``.
+    source : str
+        What errors call it.
+    chip : Chip, optional
+        In place of that of the base.
+
+    Raises
+    ------
+    ConfigError
+        As of :func:`parse`.
+    """
     values = base.to_dict() | ({} if chip is None else {CHIP: chip.to_dict()})
     config = parse(merged(values, overrides), source, given=overrides)
     config._foreign = _unnamed(base._foreign, overrides)

@@ -71,6 +71,8 @@ class Session(Tabular):
     """Where the weights come from, without its arrays, which the engine has; None for initial ones."""
     epoch: int = 0
     """Epoch whose devices these are, which keys a chip's draws in an evaluation; 0 on a chip programmed anew."""
+    counted: int = 0
+    """Updates that the engine counted when its weights were those of :attr:`checkpoint`, or the initial ones."""
 
     @classmethod
     @checked(ConfigError)
@@ -151,7 +153,8 @@ class Session(Tabular):
                 engine.lengths = None  # of phases with other steps, tolerances or nudges
         origin = None if weights is None else weights.emptied()
         epoch = 0 if weights is None or (config.chip is not None and not kept) else weights.about.epoch
-        session = cls(config, corpus, network, engine, building.build_estimator(config), origin, epoch)
+        estimator = building.build_estimator(config)
+        session = cls(config, corpus, network, engine, estimator, origin, epoch, _updates(engine))
         session._calibrate()
         return session
 
@@ -202,6 +205,11 @@ class Session(Tabular):
         free = self.estimator.free
         return replace(found, cost=bills.classification(chip, self.network, free, counted, found.samples))
 
+    @property
+    def made(self) -> int:
+        """Updates that were made since, by a loop of one's own."""
+        return _updates(self.engine) - self.counted
+
     def table(self) -> list[Page]:
         """Return a row for each synapse: on a chip with the mean conductance [uS] and the weight held at g_max."""
         found, ranges = self.engine.mean_conductances(), self.engine.substrate.ranges()
@@ -224,6 +232,7 @@ class Session(Tabular):
         config, chip = self.config, self.config.chip
         splits = ", ".join(f"{name} {len(split):,}" for name, split in self.corpus.splits.items())
         source = "initial weights" if self.checkpoint is None else f"weights of {self.checkpoint.source}"
+        source += f" after {self.made:,} update{'s' * (self.made != 1)}" if self.made else ""
         on = f"{config.engine.kind} engine, " + ("exact arithmetic" if chip is None else f"chip {chip.name}")
         aged = ageing.told(chip)
         told = [f"evaluated, {aged}"] if aged else []
@@ -254,6 +263,8 @@ class Session(Tabular):
     def programmed(self, config: Config, age: float = 0.0) -> Session:
         """Return the weights as they are now on the chip of other settings, programmed and calibrated anew.
 
+        ``session.programmed(neuroep.runs.config.changed(session.config, ["--chip", "pcm"]))``
+
         Parameters
         ----------
         config : Config
@@ -265,7 +276,8 @@ class Session(Tabular):
         if config.chip is not None:
             engine.read_at(age)
         estimator = building.build_estimator(config)
-        session = Session(config, self.corpus, self.network, engine, estimator, self.checkpoint)
+        made = _updates(engine) - self.made
+        session = Session(config, self.corpus, self.network, engine, estimator, self.checkpoint, counted=made)
         session._calibrate()
         return session
 
@@ -340,6 +352,11 @@ def check_corpus(corpus: object) -> None:
 
     named = setting("data.name", "NAME")
     check_kind("corpus", corpus, Corpus, f"a Corpus as neuroep.data.load returns it, or name the data by {named}")
+
+
+def _updates(engine: Engine) -> int:
+    """Return how many updates an engine has made."""
+    return max(array.updates for array in engine.arrays.values())
 
 
 def _check_weights(weights: object) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis import comparison, report
+from analysis.run import page
 from hw_models.text import kept
 from neuroep.errors import CheckpointError, ConfigError, NeuroepError
 from neuroep.runs import config, directory as runs, training
@@ -144,3 +145,21 @@ def test_targets_and_files_that_cannot_be(trained: Path, tmp_path: Path) -> None
         with pytest.raises(ConfigError, match=message):
             report.write(trained, out, target=target)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.html"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "optimiser", "settling"),
+    [
+        ([], "adam, rates", "nudged steps<"),
+        (["--chip", "reram"], "sgd, rates", "nudged steps<"),
+        (["--chip", "reram", "--chip.update.scheme", "agad"], "adam, carried out as plain SGD, rates", "steps<"),
+        (["--chip", "reram", "--chip.update.scheme", "mixed_precision"], "adam, rates", "steps<"),
+        (["--chip", "pcm", "--settling.stop", "calibrated"], "adam, rates", "steps; sweeps as a calibration"),
+        (["--settling.stop", "calibrated"], "adam, rates", "nudged steps<"),
+    ],
+)
+def test_a_page_says_how_a_run_learned(tiny: Path, overrides: list[str], optimiser: str, settling: str) -> None:
+    """Before, agad had Adam on its page, and phases of three sweeps "at most 20 steps"."""
+    kind = ["--optimiser.kind", "sgd"] if optimiser.startswith("sgd") else []
+    text = page._trained(runs.Run(tiny, config.load(tiny, [*overrides, *kind])), {}, [])
+    assert f"<td>{optimiser}" in text and settling in html.unescape(text).replace("<wbr>", "")

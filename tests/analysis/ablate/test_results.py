@@ -70,6 +70,7 @@ def test_a_sweep_is_no_ablation(sweep):
 
 def test_numbers_that_are_not_known():
     assert points(math.nan) == points(math.inf) == "-" and points(0.01234) == "+1.23"
+    assert points(-1e-18) == points(0.0) == points(-0.00004) == "+0.00" and points(-0.0, "") == "0.00"
     assert aligned([("a", "bc"), ("abc", "d")]) == ["a    bc", "abc   d"]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 
 import pytest
 
-from analysis.sweep import ledger, rounds, runner, workers
+from analysis.sweep import execution, ledger, rounds, runner, workers
 from analysis.sweep.ledger import RUN, SWEEP, TRIALS
 from analysis.sweep.page import base, command, unseen
 from analysis.sweep.results import load
@@ -169,6 +170,22 @@ def test_a_worker_of_another_version_says_so(trained, monkeypatch):
     monkeypatch.setattr(workers, "version", lambda: "9.9")
     page = workers.run_trial({"id": "x", "version": "0.1", "config": {}})
     assert "this worker has neuroep 9.9, the sweep was started with 0.1" in page["error"]
+
+
+def test_what_trials_have_to_say_is_said_once(sweep, monkeypatch, caplog):
+    """Before, every worker printed it by itself, bare and again for each of them: twelve lines of an ablation."""
+    real = execution.execute
+
+    def execute(spec):
+        logging.getLogger("hw_models.arrays.tiles").warning("%s: wires", "dense_1")
+        return real(spec)
+
+    monkeypatch.setattr(execution, "execute", execute)
+    found = sweep(["chip.adc.bits=3,8"], overrides=["--chip", "pcm"], seeds=2)
+    said = [record for record in caplog.records if record.name.startswith("analysis")]
+    assert [record.getMessage() for record in said if "wires" in record.getMessage()] == ["dense_1: wires"]
+    assert "wires" not in (found.out / TRIALS).read_text() and len(found.rows) == 4
+    assert not logging.getLogger("hw_models").handlers
 
 
 def test_the_deployed_weights_without_a_chip(sweep, trained, tiny, tmp_path):

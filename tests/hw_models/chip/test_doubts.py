@@ -35,6 +35,8 @@ def test_presets_raise_no_doubt(name):
     ({"device": {"mismatch": 8.0}}, "device.mismatch = 8 is 800% of g: it is a share, 8 % is 0.08"),
     ({"device": {"read_noise": 3.0, "read_noise_law": "proportional"}}, "device.read_noise = 3 is 300% of g: "),
     ({"device": {"read_noise": 3.0, "read_noise_law": "sqrt"}}, "device.read_noise = 3 is 300% of sqrt(g g_max): "),
+    ({"device": {"read_noise": 0.5, "read_noise_law": "pcm"}}, "device.read_noise = 0.5: with read_noise_law 'pcm' "),
+    ({"device": {"read_noise": 0.1, "read_noise_law": "pcm", "read_noise_cap": 0.1}}, "device.read_noise = 0.1: with "),
     ({"transposed": {"devices": "own", "mismatch": 5.0}}, "transposed.mismatch = 5 is 500% of g: "),
     ({"adc": {"bits": 8, "noise": 2.0}}, "adc.noise = 2 is 200% of full scale: "),
     ({"neuron": {"gain_spread": 5.0}}, "neuron.gain_spread = 5 is 500% of the gain: "),

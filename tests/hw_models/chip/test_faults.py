@@ -41,6 +41,29 @@ def wrong(tmp_path):
     return path
 
 
+@pytest.mark.parametrize(
+    ("field", "text", "told"),
+    [
+        ("device.mismatch", "5%", "should be a number; 5 % is 0.05"),
+        ("device.g_max", "25 uS", "should be a number; write the number alone, in uS"),
+        ("device.age", "1h", "should be a number; write the number alone, in s"),
+        ("device.read_noise", "-2,5", "should be a number; with a point, -2.5"),
+        ("adc.offset_spread", "0.5 LSB", "should be a number; write the number alone"),
+        ("adc.bits", "4 bit", "should be a whole number; write the number alone, in bit"),
+        ("adc.bits", "4", "should be a whole number"),
+        ("adc.bits", "50%", "should be a whole number"),
+        ("device.mismatch", "x5", "should be a number"),
+    ],
+)
+def test_a_number_with_its_unit_is_told_how_it_is_written(tmp_path, field, text, told):
+    """Before, "should be a number" was all that stood behind 5% and 25uS."""
+    path = tmp_path / "chip.toml"
+    path.write_text("[{}]\n{} = '{}'\n".format(*field.split("."), text))
+    with pytest.raises(ChipError) as caught:
+        files.load(path)
+    assert caught.value.lines[0].endswith(f"{field} = '{text}': {told}")
+
+
 def test_a_file_tells_all_wrong_fields_at_once(wrong):
     """Types, bounds, choices, lengths and names; that rounding needs bits is not told before (it was never reached)."""
     with pytest.raises(ChipError) as caught:

@@ -146,7 +146,7 @@ def test_without_pulses(folder: Path) -> None:
         (["reads.csv"], {"response": "linear"}, "option response = 'linear': it goes with pulse curves"),
         (["reads.csv"], {"kind": "pulses"}, "column 'pulse' is missing: pulses needs pulse, conductance"),
         (["pulses.csv"], {"g_max": 1.0, "g_min": 2.0}, "pulses.csv: g_min = 2: it should be below g_max = 1"),
-        (["programming.csv"], {"g_max": 10.0}, "they should be from 0 to g_max = 10 uS"),
+        (["programming.csv"], {"g_max": 10.0}, "they should be from 0 to g_max = 10 uS; g_max="),
     ],
 )
 def test_what_is_refused(folder: Path, names: list[str], settings: dict[str, object], line: str) -> None:

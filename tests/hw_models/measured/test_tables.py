@@ -178,6 +178,7 @@ def test_resistances_are_read_as_conductances(tmp_path: Path, title: str) -> Non
         ("pulse g_uS\n" + "0 5\n" * 12 + "\n" + "1 9\n" * 12, "line 14 is blank, and rows follow: another device"),
         ("device,pulse,g\n" + "1,0,5\n" * 3 + "\n" + "2,0,6\n" * 3 + "\n", ""),
         ("n,G\n1,2\n\nSettings\n", "line 4, 'Settings', has 1 column, the header has 2: one table to a file"),
+        ("Messung;3.11.\nBauteil;Puls;Leitwert\n1;1;5\n", "line 2, .* line 1 was taken for it, and no line names"),
         ("t,g\n1,5,2,7\n", "line 2, '1 5 2 7', has 4 columns, the header has 2: decimal commas need semicolons"),
     ],
 )

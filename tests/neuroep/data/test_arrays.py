@@ -47,7 +47,7 @@ def test_numbers_of_any_kind(kind):
     ("arrays", "line"),
     [
         ((X.astype(complex), LABELS), "data 'train': x holds complex128: real numbers are needed"),
-        ((X.astype("U"), LABELS), "x holds <U32: real numbers are needed"),
+        ((X.astype("U"), LABELS), "x holds texts: real numbers are needed"),
         ((X.astype(object), LABELS), "x holds object: real numbers are needed"),
         ((X[0, 0], LABELS), r"x has shape \(2,\): allowed are \(samples, points, channels\)"),
         ((X[None], LABELS), r"x has shape \(1, 6, 5, 2\)"),

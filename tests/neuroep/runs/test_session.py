@@ -103,6 +103,23 @@ def test_a_configuration_has_initial_weights(run, tmp_path):
         np.testing.assert_array_equal(values, drawn[name])
 
 
+def test_weights_of_a_loop_of_ones_own_are_called_so(run):
+    """Before, a session that had learned was said to have initial weights, or those of its run."""
+    session = Session.open(config.parse(VALUES))
+    rates = dict.fromkeys(session.rates(0), 1e-3)
+    assert "initial weights" in session.caption() and "update" not in session.caption()
+    for count, batch in enumerate(session.batches("train", 4), 1):
+        session.engine.update(session.estimator.measure(session.engine, batch).contrasts, rates)
+        assert f"initial weights after {count} update{'s' * (count > 1)}" in session.caption()
+        if count == 2:
+            break
+    anew = session.programmed(config.changed(session.config, chip=hw_models.Chip()))
+    assert anew.config.chip == hw_models.Chip() != session.config.chip
+    assert "initial weights after 2 updates" in anew.caption()
+    kept = Session.open(run)
+    assert kept.engine.arrays["query"].updates > 0 and " after " not in kept.caption()
+
+
 def test_moments_come_only_with_the_devices_they_belong_to(run):
     saved = runs.load(run).checkpoint()
     going_on = Session.open(run, moments=True).engine.optimiser_state()
