@@ -8,7 +8,7 @@ Ito, "Color Universal Design", 2008.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -59,6 +59,16 @@ def figure(width: float = 6.0, height: float = 4.0) -> Figure:
 def colour(number: int) -> str:
     """Return the colour of the n-th thing drawn."""
     return COLOURS[number % len(COLOURS)]
+
+
+def inks(ground: Sequence[float]) -> tuple[str, str]:
+    """Return the ink of text on a colour, (red, green, blue, ...) from 0 to 1, and the other one for its rim.
+
+    Black or white, whichever has more contrast by the luminances of WCAG 2.1: at least 4.58 on any colour.
+    """
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in ground[:3]]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return ("black", "white") if (luminance + 0.05) ** 2 > 1.05 * 0.05 else ("white", "black")
 
 
 def marker(number: int) -> str:

@@ -246,7 +246,7 @@ def _cells(
     ax.set_facecolor("#cccccc")
     image = ax.imshow(mean, origin="lower", aspect="auto", cmap="cividis", interpolation="nearest")
     if len(columns) <= MOST_NUMBERS[0] and len(lines) <= MOST_NUMBERS[1]:
-        _write_numbers(ax, mean, float(np.mean(image.get_clim())))
+        _write_numbers(ax, mean, image)
     words = any(not is_number(value) for value in [*columns, *lines] if value is not None)
     if target is not None and words:
         _borders(ax, mean, target)
@@ -261,11 +261,11 @@ def _cells(
     return image
 
 
-def _write_numbers(ax: Axes, mean: np.ndarray, middle: float) -> None:
+def _write_numbers(ax: Axes, mean: np.ndarray, image: ScalarMappable) -> None:
     """Write the accuracy into every cell, with a rim that keeps it legible where the contour passes."""
     for (line, column), value in np.ndenumerate(mean):
         if np.isfinite(value):
-            ink, rim = ("black", "white") if value > middle else ("white", "black")
+            ink, rim = style.inks(tuple(image.to_rgba(value)))
             text = ax.text(column, line, f"{value:.1f}", ha="center", va="center", fontsize=NUMBER, color=ink, zorder=4)
             text.set_path_effects([withStroke(linewidth=1.2, foreground=rim, alpha=0.6)])
 

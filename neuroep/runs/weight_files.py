@@ -125,16 +125,17 @@ def torch_file(file: str | Path, what: str = "weights") -> Entries:
     import torch
 
     _check_file(file, what)
+    none = f"'{file}' is no torch file: weights are read of .safetensors, .npz and torch files"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's advice on old formats, ahead of our own line
             held = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Unsupported operand" in str(error):
-            raise CheckpointError(f"'{file}' is no torch file") from None
+            raise CheckpointError(none) from None
         raise CheckpointError(f"'{file}' is no plain state dict: it holds objects, which are never loaded") from None
     except (KeyError, IndexError, TypeError, AttributeError, AssertionError, struct.error):
-        raise CheckpointError(f"'{file}' is no torch file") from None
+        raise CheckpointError(none) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise CheckpointError(f"'{file}' is no torch state dict: {_first(error)}") from None
     for name in _WRAPPERS:

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_hex
 from matplotlib.contour import ContourSet
 
 from analysis.sweep.pictures import plot_accuracy, plot_heat_map
 from neuroep.errors import ConfigError
+from tests.analysis.drawing.test_html import contrast
 
 BITS, NOISE, CHIP = "chip.adc.bits", "chip.device.read_noise", "chip"
 SEEDS = 3
@@ -137,6 +139,10 @@ def test_heat_map_cells_and_grey() -> None:
     assert image(ax) == pytest.approx(np.array([[30, 40, 50], [np.nan, 30, 40]]), nan_ok=True)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["3", "4", "5"]
     assert [text.get_text() for text in ax.texts] == ["30.0", "40.0", "50.0", "30.0", "40.0"]
+    (drawn,) = ax.images
+    for text in ax.texts:
+        ground, ink = to_hex(drawn.to_rgba(float(text.get_text()))), to_hex(text.get_color())
+        assert contrast(ink, ground) >= 4.5
     assert "18 trials, 3 failed" in ax.get_title(loc="left")
 
 
