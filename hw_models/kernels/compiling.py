@@ -22,10 +22,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import numba
+from llvmlite.ir import IRBuilder
 from numba.core import types
+from numba.core.base import BaseContext
 from numba.extending import intrinsic
 
 from hw_models.kernels.cache import KernelCache
@@ -144,14 +146,14 @@ def _nothing() -> None:
 
 
 @intrinsic
-def _whole_vectors(context: Any) -> Any:
+def _whole_vectors(context: object) -> object:
     """Have the loops of the function that calls this use vectors of 512 bits, where the processor has them.
 
     For Intel's processors LLVM takes half of that, as the first ones with AVX-512 slowed down by it; a normal number
     takes a fifth longer so. Element by element the results are the same.
     """
 
-    def written(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    def written(context: BaseContext, builder: IRBuilder, signature: object, values: object) -> object:
         # llvmlite's own check knows attributes without a value alone.
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
@@ -159,4 +161,4 @@ def _whole_vectors(context: Any) -> Any:
     return types.none(), written
 
 
-wide: Any = _nothing if _numba.DISABLE_JIT else _whole_vectors
+wide = _nothing if _numba.DISABLE_JIT else cast(Callable[[], None], _whole_vectors)
