@@ -125,6 +125,8 @@ def _cases() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         yield f"repeated words {dtype}", {}, {"dtype": dtype, "repeats": "once"}
     large = {"readout": "flat", "mask": False, "form": "differences", "tolerance": 0.01}
     yield "rounded attention", {}, large | {"products": "bfloat16", "packed": True}
+    ended = {"products": "bfloat16", "packed": True, "tolerance": 1e-5}
+    yield "rounded attention, free phase ended in full", {}, large | ended
     yield "rounded heavy ball", {}, large | {"products": "bfloat16", "optimiser": SGD(momentum=0.9)}
 
 

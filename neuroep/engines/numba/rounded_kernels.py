@@ -116,8 +116,8 @@ def share() -> Callable[..., None]:
 @cache
 def tilted(short: bool) -> Callable[..., None]:
     """Return :func:`_tilted`, or :func:`_tilted_short`, compiled at its first call."""
-    own = bound(_tilted, "", tilts=difference_kernels.of("float32").tilted)
+    how: dict[str, Callable[..., None]] = {"tilts": difference_kernels.of("float32").tilted}
+    own = bound(_tilted, "", **how)
     if short:
-        called = kernel(own, error_model="numpy")
-        own = bound(_tilted_short, "", rounded_tilts=called)
+        own = bound(_tilted_short, "", rounded_tilts=kernel(bound(_tilted, "called", **how), error_model="numpy"))
     return kernel(own, fastmath=VECTOR, error_model="numpy")
