@@ -17,6 +17,7 @@ SMALLEST = {
     "ablation_errors": ["--repeats", "2", "--samples", "50"],
     "agreement": ["--help"],
     "chips": ["--ways", "none,pcm:settling.stop=calibrated", "--repeats", "1", "--samples", "8"],
+    "contrast": ["--help"],
     "deployment": ["--ways", "none,pcm:engine.repeats=once", "--repeats", "1", "--samples", "8"],
     "fits": ["--help"],
     "gpu": ["--help"],
