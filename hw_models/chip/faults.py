@@ -182,12 +182,15 @@ def _alone(place: Sequence[str], error: Entries, names: Collection[str]) -> str:
     if error["type"] not in ("float_type", "int_type") or found is None:
         return ""
     number, unit = float(found[1].replace(",", ".")), found[2]
-    if unit == "%":
-        return f"; {number:g} % is {number / 100:.10g}" if error["type"] == "float_type" else ""
     if not unit:
         return f"; with a point, {number:g}" if "," in found[1] else ""
     own = _unit(names.get(".".join(place))) if isinstance(names, Mapping) else ""
-    return f"; write the number alone, in {own}" if own and not own.startswith("of ") else "; write the number alone"
+    own = "" if own.startswith("of ") else own
+    if unit == "%" and error["type"] == "int_type":
+        return ""
+    if unit == "%" and not own:
+        return f"; {number:g} % is {number / 100:.10g}"
+    return f"; write the number alone, in {own}" if own else "; write the number alone"
 
 
 def _unit(known: object) -> str:

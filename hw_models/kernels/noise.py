@@ -33,7 +33,7 @@ LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 ALONE, LEFT = 48, 8
 """Fewest blocks of a row that is drawn alone, and one block in how many may be left over there."""
 HELD = 4096
-"""Noisy currents that are converted at a time, while the first-level cache holds them; few leave a loop half-filled."""
+"""Noisy currents that are converted at a time: the first-level cache holds them, and all vectors but one are full."""
 ROUNDS = 10
 F = np.float32
 

@@ -147,7 +147,7 @@ class PackedPairs:
         for sample, count in enumerate(self.layout.patterns.count):
             ((rows),) = self.of(sample)
             if self.short:
-                rows = rounded_kernels.wide(rows)
+                rows = rounded_kernels.widened(rows)
             found[sample, : len(rows), : rows.shape[1]] = rows
             found[sample, : len(rows), rows.shape[1] : count] = rows[:, -1:]
         return found

@@ -40,7 +40,7 @@ def write(row, short):
         short[j] = np.uint16((x >> np.uint32(16)) | np.uint32(0x40)) if nan else np.uint16(up)
 
 
-def wide(short: np.ndarray) -> np.ndarray:
+def widened(short: np.ndarray) -> np.ndarray:
     """Return the float32 of bits, of any shape that lies in one piece."""
     found = np.empty(short.shape, dtype=np.float32)
     read(short.reshape(-1), found.reshape(-1))

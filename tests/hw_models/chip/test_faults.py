@@ -46,6 +46,7 @@ def wrong(tmp_path):
     [
         ("device.mismatch", "5%", "should be a number; 5 % is 0.05"),
         ("device.g_max", "25 uS", "should be a number; write the number alone, in uS"),
+        ("device.retention", "5%", "should be a number; write the number alone, in s"),
         ("device.age", "1h", "should be a number; write the number alone, in s"),
         ("device.read_noise", "-2,5", "should be a number; with a point, -2.5"),
         ("adc.offset_spread", "0.5 LSB", "should be a number; write the number alone"),

@@ -198,6 +198,20 @@ def test_differences_from_weights_that_lie_short_are_those_of_what_they_are(mask
             assert (np.abs(value[row, : n * DIM] - wanted) <= most + 1e-6).all()
 
 
+@masks
+def test_differences_in_full_read_weights_that_lie_short_as_the_numbers_they_are(mask):
+    scene = Scene(mask)
+    start, fed = np.zeros((BATCH, QUERIES * DIM), np.float32), scene.feedback(2 * BATCH, "written")
+    _, p, _ = scene.free.relax(scene.held, None, start, scene.free.rest(scene.held), 1.0)
+    found, still = [], scene.nudged.still(scene.held, 2)
+    with scene.rounding.full():
+        for ground in (p, np.asarray(p)):
+            value = np.zeros((2 * BATCH, QUERIES * DIM), np.float32)
+            found.append(scene.nudged.displace(scene.held, ground, fed, value, still, 1.0)[0])
+    assert p.short and np.abs(found[0]).max() > 0.1
+    np.testing.assert_array_equal(*found)
+
+
 def test_weights_change_how_they_lie_and_are_the_same_numbers():
     scene = Scene(False)
     start = np.zeros((BATCH, QUERIES * DIM), np.float32)
